@@ -1,0 +1,250 @@
+"""The nouns of Callgate: calls, results, findings, verdicts, decisions, approvals.
+
+Everything here is frozen and does no I/O. `design` words, one each: a scanner gives a
+*verdict*, the gate makes a *decision*, a person gives an *approval*, the log keeps a
+*record*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class SurfaceName(StrEnum):
+    """One OpenAI API through which calls reach an app."""
+
+    ASSISTANTS = "assistants"
+    CHAT = "chat"
+    RESPONSES = "responses"
+    AGENTS = "agents"
+    REALTIME = "realtime"
+
+
+class Mode(StrEnum):
+    """What Callgate does with a decision that is not ALLOW."""
+
+    OBSERVE = "observe"
+    ENFORCE = "enforce"
+    WITHHOLD = "withhold"
+
+
+class Effect(StrEnum):
+    """The four words of a verdict and of a decision (Interven's), loosest first."""
+
+    ALLOW = "ALLOW"
+    SANITIZE = "SANITIZE"
+    REQUIRE_APPROVAL = "REQUIRE_APPROVAL"
+    DENY = "DENY"
+
+    @property
+    def strictness(self) -> int:
+        """Rank for combining: DENY 3 > REQUIRE_APPROVAL 2 > SANITIZE 1 > ALLOW 0."""
+        return _STRICTNESS[self]
+
+
+_STRICTNESS = {effect: rank for rank, effect in enumerate(Effect)}
+
+
+class Band(StrEnum):
+    """Risk score in words."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+    CRITICAL = "CRITICAL"
+
+
+def band_of(risk: float) -> Band:
+    """LOW below 0.25, MEDIUM below 0.5, HIGH below 0.8, CRITICAL from there on."""
+    if risk < 0.25:
+        return Band.LOW
+    if risk < 0.5:
+        return Band.MEDIUM
+    return Band.HIGH if risk < 0.8 else Band.CRITICAL
+
+
+class Reason(StrEnum):
+    """Reason codes that Callgate itself gives; remote scanners may add their own.
+
+    The README's table is made from this enum: the value is the code, `explanation` the text.
+    """
+
+    explanation: str
+
+    def __new__(cls, code: str, explanation: str) -> Reason:
+        """Carry the table's text with the code."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.explanation = explanation
+        return member
+
+    POLICY_DENIED = "POLICY_DENIED", "a policy rule denies the tool, or a constraint of it failed"
+    POLICY_APPROVAL = "POLICY_APPROVAL", "a policy rule asks for a person's approval"
+    NO_MATCHING_POLICY = "NO_MATCHING_POLICY", "no rule matched and the default is not allow"
+    SECRET_DETECTED = "SECRET_DETECTED", "an argument holds a credential"
+    PII_DETECTED = "PII_DETECTED", "an argument holds personal data"
+    DESTRUCTIVE_COMMAND = (
+        "DESTRUCTIVE_COMMAND",
+        "a shell command would destroy data or take over the machine",
+    )
+    DESTRUCTIVE_SQL = "DESTRUCTIVE_SQL", "a SQL statement would destroy data or run commands"
+    MALFORMED_ARGUMENTS = (
+        "MALFORMED_ARGUMENTS",
+        "the arguments are not unambiguous JSON (broken, cut off, duplicate keys, NaN)",
+    )
+    ARGUMENTS_TOO_LARGE = "ARGUMENTS_TOO_LARGE", "the arguments exceed what the scanners inspect"
+    UNKNOWN_TOOL_TYPE = "UNKNOWN_TOOL_TYPE", "a call of a type that Callgate does not know"
+    SCANNER_UNAVAILABLE = (
+        "SCANNER_UNAVAILABLE",
+        "a scanner failed, timed out or answered nonsense; not remembered, tried again next time",
+    )
+    STORE_UNAVAILABLE = (
+        "STORE_UNAVAILABLE",
+        "the memory of verdicts failed; not remembered, tried again next time",
+    )
+    APPROVAL_DENIED = "APPROVAL_DENIED", "a person denied the call"
+    APPROVAL_EXPIRED = "APPROVAL_EXPIRED", "nobody decided in time"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What the model asks the app to run."""
+
+    surface: SurfaceName
+    origin: str
+    """`host:port` of the API that issued the call."""
+    scope: str
+    """Where the id is unique: `THREAD/RUN` for assistants."""
+    id: str
+    name: str
+    arguments: str
+    """As on the wire: usually JSON text, possibly broken."""
+    digest: str
+    """SHA-256 over kind, name and canonical arguments (`canonical.call_digest`)."""
+    kind: str = "function"
+    agent: str = ""
+    """Who asked: proxy user, else assistant id, else key fingerprint."""
+    assistant: str = ""
+    model: str = ""
+
+    @property
+    def key(self) -> CallKey:
+        """What the verdict is remembered by."""
+        return CallKey(self.surface, self.origin, self.scope, self.id, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class CallKey:
+    """Identity of a call: ids alone repeat across runs on compatible servers."""
+
+    surface: SurfaceName
+    origin: str
+    scope: str
+    id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What the app sends back for a call id."""
+
+    call_id: str
+    output: object
+    """Decoded JSON value of the output field; a missing field is None."""
+    path: str
+    """Where the output stands in the request body, e.g. `tool_outputs[0].output`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a detector saw in a call's arguments or in a result; holds no raw text."""
+
+    kind: str
+    """What it is, UPPER_SNAKE as in placeholders: `AWS_ACCESS_KEY`, `SSN`, `RECURSIVE_DELETE`."""
+    reason: str
+    path: str
+    """JSON path of the string: `$.message`, `$.items[2].text`."""
+    start: int
+    """Span in that string, in characters; `end` is exclusive."""
+    end: int
+    confidence: float = 1.0
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One scanner's opinion of one call."""
+
+    scanner: str
+    effect: Effect
+    reasons: tuple[str, ...] = ()
+    risk: float = 0.0
+    """0 to 1."""
+    trace: str = ""
+    """UUID; the scanner's own where it has one."""
+    explanation: str = ""
+    """For people: which rule or finding, never raw values."""
+    findings: tuple[Finding, ...] = ()
+    sanitized_arguments: str | None = None
+    """JSON text that replaces the arguments when the effect is SANITIZE."""
+    approval_url: str | None = None
+    is_final: bool = True
+    """False when the scanner could not decide: such a verdict is never remembered."""
+
+    @property
+    def band(self) -> Band:
+        """The risk score in words."""
+        return band_of(self.risk)
+
+
+class ApprovalState(StrEnum):
+    """Life of an approval; everything but PENDING is final."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's answer to one call; never good for another call or other arguments."""
+
+    id: str
+    state: ApprovalState
+    created_at: datetime
+    expires_at: datetime
+    url: str
+    decided_at: datetime | None = None
+    decided_by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdicts of all scanners on one call, combined; approvals applied."""
+
+    call: ToolCall
+    effect: Effect
+    reasons: tuple[str, ...] = ()
+    risk: float = 0.0
+    trace: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    sanitized_arguments: str | None = None
+    redacted_arguments: str = ""
+    """Safe to store and to show."""
+    approval: Approval | None = None
+    is_final: bool = True
+
+    @property
+    def band(self) -> Band:
+        """The risk score in words."""
+        return band_of(self.risk)
+
+    @property
+    def explanation(self) -> str:
+        """The strictest verdict's explanation."""
+        strictest = max(self.verdicts, key=lambda v: v.effect.strictness, default=None)
+        return strictest.explanation if strictest else ""
