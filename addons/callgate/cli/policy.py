@@ -1,0 +1,281 @@
+"""`callgate policy`: write, check, try and explain policy files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from callgate.canonical import Json, call_digest, parse
+from callgate.cli.options import console, printable
+from callgate.errors import Fault, JsonError, PolicyError
+from callgate.model import Effect, Reason, SurfaceName, ToolCall
+from callgate.policy import Policy, Ruling
+from callgate.policy.document import Document, compose, plain
+
+app = typer.Typer(no_args_is_help=True, help="Write, check, try and explain policy files.")
+
+_STANDARD_FILES = ("callgate.yaml", "safeclaw.yaml")
+_CALL_KEYS = ("tool", "arguments", "assistant", "agent", "model", "surface")
+_EXPECTED = ("allow", "deny", "require_approval")
+_COLOURS = {Effect.ALLOW: "green", Effect.REQUIRE_APPROVAL: "yellow", Effect.DENY: "red"}
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
+ExistingFile = typer.Argument(exists=True, dir_okay=False, readable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call to judge, and for tests what should come of it."""
+
+    place: str
+    call: ToolCall
+    arguments: Json
+    is_malformed: bool
+    expect: str = ""
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="Where to write.")] = Path("callgate.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented starter file."""
+    starter = files("callgate.policy").joinpath("starter.yaml").read_text("utf-8")
+    try:
+        with file.open("w" if force else "x", encoding="utf-8") as target:
+            target.write(starter)
+    except FileExistsError:
+        _fail(f"{file} exists: choose another name, or --force to replace it")
+    except OSError as error:
+        _fail(f"{file} cannot be written: {error.strerror or error}")
+    typer.echo(f"{file} written; edit it, then: callgate policy check {file}")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A callgate.yaml or safeclaw.yaml.")],
+    as_json: AsJson = False,
+) -> None:
+    """Print every fault as `FILE:LINE:COLUMN: what, and the fix`; exit 1 if there is one."""
+    try:
+        policy = Policy.load(file)
+    except PolicyError as error:
+        _print_faults(error.faults, as_json=as_json)
+        raise typer.Exit(1) from error
+    sections, rules = len(policy.content.sections), len(policy.rules)
+    default = policy.content.default.lower()
+    if as_json:
+        found = {"file": str(file), "policies": sections, "rules": rules, "default": default}
+        typer.echo(json.dumps({**found, "digest": policy.digest}))
+    else:
+        typer.echo(f"{file}: valid; policies: {sections}, rules: {rules}, default: {default}")
+
+
+@app.command("test")
+def try_cases(
+    file: Annotated[Path, typer.Argument(help="The policy file.")],
+    cases: Annotated[Path, typer.Argument(help="A YAML list, or JSON lines (.jsonl).")],
+    as_json: AsJson = False,
+) -> None:
+    """Judge each case and compare with its `expect`; exit 1 if one differs.
+
+    A case: {tool, arguments, assistant?, agent?, model?, surface?, expect}.
+    """
+    policy = _load(file, as_json=as_json)
+    found = _read_cases(cases, as_json=as_json)
+    differing = 0
+    for case in found:
+        ruling = _judge(policy, case)
+        got = ruling.effect.lower()
+        differing += got != case.expect
+        if as_json:
+            line = {"place": case.place, "tool": case.call.name, "expect": case.expect, "got": got}
+            typer.echo(json.dumps({**line, "explanation": ruling.explanation}))
+        elif got != case.expect:
+            typer.echo(printable(f"{case.place}: {case.call.name}"))
+            typer.echo(f"  - expected: {case.expect}")
+            typer.echo(f"  + got:      {got} ({printable(ruling.explanation)})")
+    if not as_json:
+        typer.echo(f"{len(found) - differing} of {len(found)} cases as expected")
+    if differing:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    call: Annotated[Path, ExistingFile],
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            envvar="CALLGATE_POLICY",
+            help="The policy file; else callgate.yaml or safeclaw.yaml here.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which rules were tried on a call, which decided, and why.
+
+    The call: {"tool": …, "arguments": …, "assistant"?, "agent"?, "model"?, "surface"?}.
+    """
+    path = policy or next((p for p in map(Path, _STANDARD_FILES) if p.is_file()), None)
+    loaded = _load(path, as_json=as_json) if path else Policy.permissive()
+    case = _read_call(call, as_json=as_json)
+    ruling = _judge(loaded, case)
+    if as_json:
+        found = {"tool": case.call.name, "effect": ruling.effect, "reasons": ruling.reasons}
+        why = {"rule": ruling.rule, "explanation": ruling.explanation, "tried": ruling.tried}
+        typer.echo(json.dumps({**found, **why, "policy": str(path) if path else None}))
+        return
+    _show(case, ruling, str(path) if path else "no policy file: everything is allowed")
+
+
+def _show(case: Case, ruling: Ruling, source: str) -> None:
+    table = Table.grid(padding=(0, 2))
+    colour = _COLOURS.get(ruling.effect, "")
+    table.add_row("tool", escape(printable(case.call.name)))
+    table.add_row("ruling", f"[bold {colour}]{ruling.effect}[/] {' '.join(ruling.reasons)}")
+    table.add_row("decided by", escape(printable(ruling.rule)))
+    table.add_row("why", escape(printable(ruling.explanation)))
+    for number, line in enumerate(ruling.tried, 1):
+        table.add_row(f"tried {number}", escape(printable(line)))
+    if not ruling.tried:
+        table.add_row("tried", "no rule names this tool")
+    table.add_row("policy", escape(printable(source)))
+    console().print(table)
+
+
+def _judge(policy: Policy, case: Case) -> Ruling:
+    if case.is_malformed:
+        why = Reason.MALFORMED_ARGUMENTS.explanation
+        return Ruling(Effect.DENY, (str(Reason.MALFORMED_ARGUMENTS),), "arguments", why, ())
+    return policy.judge(case.call, case.arguments)
+
+
+def _load(file: Path, *, as_json: bool) -> Policy:
+    try:
+        return Policy.load(file)
+    except PolicyError as error:
+        _print_faults(error.faults, as_json=as_json)
+        raise typer.Exit(1) from error
+
+
+def _read_call(file: Path, *, as_json: bool) -> Case:
+    try:
+        value = parse(file.read_bytes())
+        return _case(value, str(file), expects=False)
+    except (JsonError, ValueError) as error:
+        _print_faults([Fault(str(file), 1, 1, str(error))], as_json=as_json)
+        raise typer.Exit(1) from error
+
+
+def _read_cases(file: Path, *, as_json: bool) -> list[Case]:
+    cases: list[Case] = []
+    faults: list[Fault] = []
+    try:
+        entries = _entries(file)
+    except PolicyError as error:
+        _print_faults(error.faults, as_json=as_json)
+        raise typer.Exit(1) from error
+    for line, value in entries:
+        try:
+            cases.append(_case(value, f"{file}:{line}", expects=True))
+        except ValueError as error:
+            faults.append(Fault(str(file), line, 1, str(error)))
+    if faults:
+        _print_faults(faults, as_json=as_json)
+        raise typer.Exit(1)
+    return cases
+
+
+def _entries(file: Path) -> list[tuple[int, Json]]:
+    """Each case with its line. Raises PolicyError for what is no list of cases."""
+    try:
+        text = file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError([Fault(str(file), 1, 1, f"cannot be read: {error}")]) from error
+    if file.suffix == ".jsonl":
+        return [
+            _json_line(file, n, raw) for n, raw in enumerate(text.split("\n"), 1) if raw.strip()
+        ]
+    document = Document(str(file))
+    items = document.items(compose(text, str(file)), "the file of cases")
+    if document.faults:
+        raise PolicyError(document.faults)
+    return [(item.start_mark.line + 1, plain(item)) for item in items]
+
+
+def _json_line(file: Path, number: int, raw: str) -> tuple[int, Json]:
+    try:
+        return number, parse(raw)
+    except JsonError as error:
+        raise PolicyError([Fault(str(file), number, 1, str(error))]) from error
+
+
+def _case(value: Json, place: str, *, expects: bool) -> Case:
+    """Read one case; raises ValueError with what is wrong."""
+    if not isinstance(value, dict):
+        raise ValueError('a call must be an object: {"tool": …, "arguments": {…}}')
+    known = (*_CALL_KEYS, "expect", "name") if expects else _CALL_KEYS
+    if unknown := sorted(set(value) - set(known)):
+        raise ValueError(f"unknown key `{unknown[0]}`: known are {', '.join(known)}")
+    texts = {key: value.get(key, "") for key in ("tool", "assistant", "agent", "model", "expect")}
+    found: dict[str, str] = {}
+    for key, text in texts.items():
+        if not isinstance(text, str):
+            raise ValueError(f"`{key}` must be a text")
+        found[key] = text
+    if not found["tool"]:
+        raise ValueError("`tool` is missing: the name of the called tool")
+    expect = found["expect"].lower()
+    if expects and expect not in _EXPECTED:
+        raise ValueError(f"`expect` must be one of {', '.join(_EXPECTED)}")
+    surface = value.get("surface", SurfaceName.ASSISTANTS)
+    if surface not in list(SurfaceName):
+        raise ValueError(f"`surface` must be one of {', '.join(SurfaceName)}")
+    arguments, is_malformed = _arguments(value.get("arguments", {}))
+    text = json.dumps(arguments)
+    call = ToolCall(
+        surface=SurfaceName(str(surface)),
+        origin="",
+        scope="",
+        id="",
+        name=found["tool"],
+        arguments=text,
+        digest=call_digest("function", found["tool"], text),
+        agent=found["agent"],
+        assistant=found["assistant"],
+        model=found["model"],
+    )
+    return Case(place, call, arguments, is_malformed, expect)
+
+
+def _arguments(value: Json) -> tuple[Json, bool]:
+    """Text is taken as on the wire: JSON, possibly broken."""
+    if not isinstance(value, str):
+        return value, False
+    try:
+        return parse(value), False
+    except JsonError:
+        return value, True
+
+
+def _print_faults(faults: list[Fault], *, as_json: bool) -> None:
+    for fault in faults:
+        if as_json:
+            place = {"file": fault.file, "line": fault.line, "column": fault.column}
+            typer.echo(json.dumps({**place, "message": fault.message}))
+        else:
+            typer.echo(printable(str(fault)))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(printable(message), err=True)
+    raise typer.Exit(1)
