@@ -1,0 +1,111 @@
+"""Approvals: what is asked of a person, and the one answer to it.
+
+An approval belongs to one remembered call, arguments included, so it is good once by
+construction: another call, or the same one with other arguments, asks again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from callgate.audit.record import approval_record
+from callgate.errors import CallgateError
+from callgate.model import Approval, ApprovalState, ToolCall
+from callgate.store.base import ApprovalItem, Store
+from callgate.store.outcome import settle
+
+_SHORTEST_PREFIX = 8
+
+
+class ApprovalError(CallgateError):
+    """There is no such approval, or it can not be answered any more."""
+
+
+class Approvals:
+    """The one book of approvals for every front: gate, command line, console."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        ttl_seconds: float = 3600,
+        *,
+        url: Callable[[str], str],
+    ) -> None:
+        """`url` makes the address, for people, of an approval with a given id."""
+        self._store = store
+        self._clock = clock
+        self._ttl = timedelta(seconds=ttl_seconds)
+        self._url = url
+
+    def ask(self, call: ToolCall) -> Approval:
+        """A new pending approval for a call.
+
+        It counts once it is put into the store with the decision on this call; that is what
+        binds the two. Of the call nothing else is needed: the id is random, so that nobody
+        can find it from what the model wrote.
+        """
+        id = "apr_" + secrets.token_hex(16)
+        now = self._clock()
+        return Approval(id, ApprovalState.PENDING, now, now + self._ttl, self._url(id))
+
+    async def pending(self) -> list[ApprovalItem]:
+        """What waits for a person, oldest first; raises StoreError."""
+        return await self._store.approvals(ApprovalState.PENDING)
+
+    async def approve(self, id: str, by: str, note: str = "") -> Approval:
+        """Let the call go ahead; raises ApprovalError, StoreError."""
+        return await self._resolve(id, ApprovalState.APPROVED, by, note)
+
+    async def deny(self, id: str, by: str, note: str = "") -> Approval:
+        """Refuse the call; raises ApprovalError, StoreError."""
+        return await self._resolve(id, ApprovalState.DENIED, by, note)
+
+    async def find(self, wanted: str) -> ApprovalItem:
+        """Find by id, by a prefix of it that only one has, or by trace id.
+
+        Raises ApprovalError when there is none, or more than one; StoreError.
+        """
+        if item := await self._store.approval(wanted):
+            return item
+        found = [item for item in await self._store.approvals() if _is_meant(item, wanted)]
+        if not found:
+            raise ApprovalError(_unknown(wanted))
+        if len(found) > 1:
+            raise ApprovalError(f"{len(found)} approvals begin with {wanted!r}: give more of it")
+        return found[0]
+
+    async def _resolve(self, id: str, state: ApprovalState, by: str, note: str) -> Approval:
+        item = await self._store.approval(id)
+        if item is None:
+            raise ApprovalError(_unknown(id))
+        now = self._clock()
+        answer = replace(item.approval, state=state, decided_at=now, decided_by=by, note=note)
+        record = approval_record(settle(item.decision, answer))
+        resolved = await self._store.resolve(id, state, by=by, note=note, at=now, record=record)
+        if resolved is None:
+            raise ApprovalError(_unknown(id))
+        if resolved != answer:
+            raise ApprovalError(_too_late(resolved))
+        return resolved
+
+
+def _is_meant(item: ApprovalItem, wanted: str) -> bool:
+    if item.decision.trace == wanted:
+        return True
+    return len(wanted) >= _SHORTEST_PREFIX and item.approval.id.startswith(wanted)
+
+
+def _unknown(wanted: str) -> str:
+    return f"no approval {wanted[:80]!r}: `callgate approvals list --all` shows what there is"
+
+
+def _too_late(approval: Approval) -> str:
+    when = f"{approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    if approval.state is ApprovalState.EXPIRED:
+        return f"approval {approval.id} expired at {when}; the call counts as denied"
+    by = f" by {approval.decided_by}" if approval.decided_by else ""
+    return f"approval {approval.id} was already {approval.state}{by}"

@@ -1,0 +1,89 @@
+"""What every store promises: the memory of decisions, the approvals and the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from callgate.canonical import Json
+from callgate.model import Approval, ApprovalState, CallKey, Decision
+
+type Record = Mapping[str, Json]
+"""One line of the audit log; flat keys, no secrets. See `audit.record`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalItem:
+    """A pending or decided approval with what a person needs to decide."""
+
+    approval: Approval
+    decision: Decision
+
+
+class Store(Protocol):
+    """Shared memory of all proxies.
+
+    Every method raises StoreError when the store cannot answer; what a method returned
+    from is durable against `kill -9`. Raw arguments and results never reach the disk.
+    """
+
+    async def get(self, keys: Sequence[CallKey]) -> dict[CallKey, Decision]:
+        """Return what is remembered of these calls, approvals as they stand now."""
+        ...
+
+    async def find(self, surface: str, origin: str, scope: str) -> list[Decision]:
+        """Return every remembered decision of one scope, oldest first."""
+        ...
+
+    async def put(
+        self, decisions: Sequence[Decision], records: Sequence[Record]
+    ) -> dict[CallKey, Decision]:
+        """Remember decisions and append records, all or nothing.
+
+        The first writer of a key wins: the mapping returned holds what is remembered now,
+        which may be another proxy's decision. A decision's pending approval is stored with it.
+        Records of decisions that lost are not appended.
+        """
+        ...
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Append records in order, all or nothing."""
+        ...
+
+    async def records(
+        self,
+        *,
+        last: int | None = None,
+        filters: Mapping[str, str] | None = None,
+        after: int = 0,
+    ) -> list[Record]:
+        """Return records in order of `seq`: the last N that match, or all after a `seq`.
+
+        A filter matches when the record's value, as text, equals the wanted one without
+        regard to case; for a list, when one of its elements does.
+        """
+        ...
+
+    async def approval(self, id: str) -> ApprovalItem | None:
+        """Return one approval, or None."""
+        ...
+
+    async def approvals(self, state: ApprovalState | None = None) -> list[ApprovalItem]:
+        """Return approvals, oldest first; a pending one past its time counts as expired."""
+        ...
+
+    async def resolve(
+        self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record
+    ) -> Approval | None:
+        """Decide a pending approval and append the record, all or nothing.
+
+        Returns the approval as it now is; None when there is no such id. One that was decided
+        before, or has expired, is returned unchanged and nothing is appended.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Flush and close; idempotent."""
+        ...

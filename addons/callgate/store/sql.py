@@ -1,0 +1,285 @@
+"""The store in a SQL database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import batched
+from typing import Any, Self
+
+from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from callgate.errors import StoreError
+from callgate.model import Approval, ApprovalState, CallKey, Decision
+from callgate.store import tables
+from callgate.store.base import ApprovalItem, Record
+from callgate.store.connection import connected, rows
+from callgate.store.filters import belonging, matches
+from callgate.store.keyed import KeyedHash
+from callgate.store.outcome import as_of, remembered
+from callgate.store.rows import (
+    Row,
+    approval_of,
+    approval_row,
+    decision_of,
+    decision_row,
+    record_of,
+    record_row,
+)
+from callgate.store.setup import prepare
+from callgate.store.sqlite import Engines
+from callgate.store.writer import Batch, Writer
+
+_KEYS_PER_QUERY = 500
+_APPROVAL = "approval_"
+
+
+def _with_approval(*, is_outer: bool) -> Select[Any]:
+    answers = [column.label(_APPROVAL + column.name) for column in tables.approvals.c]
+    joined = tables.decisions.join(tables.approvals, isouter=is_outer)
+    return select(*tables.decisions.c, *answers).select_from(joined)
+
+
+# Built once: putting a statement together takes as long as running it.
+_BY_KEYS = _with_approval(is_outer=True).where(
+    tables.decisions.c.key.in_(bindparam("keys", expanding=True))
+)
+_BY_SCOPE = (
+    _with_approval(is_outer=True)
+    .where(tables.decisions.c.scope_key == bindparam("scope_key"))
+    .order_by(tables.decisions.c.seq)
+)
+_ASKED = _with_approval(is_outer=False).order_by(
+    tables.approvals.c.created_at, tables.decisions.c.seq
+)
+_REMEMBER = (
+    insert_or_ignore(tables.decisions).on_conflict_do_nothing().returning(tables.decisions.c.key)
+)
+
+
+class SqlStore:
+    """See `Store`.
+
+    A cancelled caller does not cancel its work: what is under way is finished.
+    """
+
+    def __init__(
+        self, engines: Engines, keyed: KeyedHash, *, clock: Callable[[], datetime], instance: str
+    ) -> None:
+        """Take over the engines; `instance` names this process in its records."""
+        self._engines = engines
+        self._keyed = keyed
+        self._clock = clock
+        self._instance = instance
+        self._writer = Writer(engines.writer, engines.name)
+        self._reads: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
+
+    @classmethod
+    async def open(cls, engines: Engines, *, clock: Callable[[], datetime], instance: str) -> Self:
+        """Make the schema where there is none and read the salt; raises StoreError."""
+        try:
+            salt = await prepare(engines)
+        except StoreError:
+            await engines.dispose()
+            raise
+        return cls(engines, KeyedHash(salt), clock=clock, instance=instance)
+
+    async def get(self, keys: Sequence[CallKey]) -> dict[CallKey, Decision]:
+        """See `Store.get`."""
+
+        async def read(connection: AsyncConnection) -> dict[CallKey, Decision]:
+            return await self._load(connection, keys)
+
+        return await self._read(read)
+
+    async def find(self, surface: str, origin: str, scope: str) -> list[Decision]:
+        """See `Store.find`; the digest of a call is the keyed one, and good for `get`."""
+        wanted = {"scope_key": self._keyed.scope(surface, origin, scope)}
+
+        async def read(connection: AsyncConnection) -> list[Decision]:
+            return [self._decision(row) for row in await rows(connection, _BY_SCOPE, wanted)]
+
+        return await self._read(read)
+
+    async def put(
+        self, decisions: Sequence[Decision], records: Sequence[Record]
+    ) -> dict[CallKey, Decision]:
+        """See `Store.put`.
+
+        A record belongs to the decision with its `trace`. A decision that is not final is
+        given back and its records are appended, but it is not remembered.
+        """
+
+        async def write(batch: Batch) -> dict[CallKey, Decision]:
+            now = self._clock()
+            won = await self._insert(batch.connection, decisions)
+            known = {d.call.key: remembered(d, now) for d in won}
+            others = [d for d in decisions if d.call.key not in known]
+            known |= await self._load(batch.connection, [d.call.key for d in others])
+            for decision in others:
+                if decision.call.key not in known:
+                    known[decision.call.key] = decision
+                    won.append(decision)
+            self._append(batch, belonging(records, decisions, won))
+            return known
+
+        return await self._write(write)
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """See `Store.append`."""
+
+        async def write(batch: Batch) -> None:
+            self._append(batch, records)
+
+        await self._write(write)
+
+    async def records(
+        self,
+        *,
+        last: int | None = None,
+        filters: Mapping[str, str] | None = None,
+        after: int = 0,
+    ) -> list[Record]:
+        """See `Store.records`; with both, the last N of those after."""
+        seq = tables.records.c.seq
+        query = select(tables.records).where(seq > after)
+        query = query.order_by(seq if last is None else seq.desc())
+        if not filters:
+            query = query.limit(last)
+
+        async def read(connection: AsyncConnection) -> list[Record]:
+            found: list[Record] = []
+            async with connection.stream(query) as result:
+                async for row in result.mappings():
+                    if last is not None and len(found) >= last:
+                        break
+                    record = record_of(dict(row))
+                    if matches(record, filters or {}):
+                        found.append(record)
+            return found if last is None else found[::-1]
+
+        return await self._read(read)
+
+    async def approval(self, id: str) -> ApprovalItem | None:
+        """See `Store.approval`."""
+        items = await self._approvals(_ASKED.where(tables.approvals.c.id == id))
+        return items[0] if items else None
+
+    async def approvals(self, state: ApprovalState | None = None) -> list[ApprovalItem]:
+        """See `Store.approvals`."""
+        query = _ASKED
+        if state is not None:
+            # expiry is a matter of the clock: such a row still says pending
+            is_timed = state in (ApprovalState.PENDING, ApprovalState.EXPIRED)
+            stored = ApprovalState.PENDING if is_timed else state
+            query = query.where(tables.approvals.c.state == stored.value)
+        items = await self._approvals(query)
+        return [item for item in items if state in (None, item.approval.state)]
+
+    async def resolve(
+        self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record
+    ) -> Approval | None:
+        """See `Store.resolve`; raises ValueError unless the state is a person's answer."""
+        if state not in (ApprovalState.APPROVED, ApprovalState.DENIED):
+            raise ValueError(f"nobody can answer {state.value}")
+        approvals = tables.approvals
+        is_open = (
+            (approvals.c.id == id)
+            & (approvals.c.state == ApprovalState.PENDING.value)
+            & (approvals.c.expires_at > at)
+        )
+        answer = update(approvals).where(is_open)
+        answer = answer.values(state=state.value, decided_at=at, decided_by=by, note=note)
+        query = select(approvals).where(approvals.c.id == id)
+
+        async def write(batch: Batch) -> Approval | None:
+            if (await batch.connection.execute(answer)).rowcount:
+                self._append(batch, [record])
+            found = await rows(batch.connection, query)
+            return as_of(approval_of(found[0]), at) if found else None
+
+        return await self._write(write)
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        self._is_closed = True
+        await self._writer.drained()
+        if self._reads:
+            await asyncio.wait(self._reads)
+        await self._engines.dispose()
+
+    async def _write[T](self, write: Callable[[Batch], Coroutine[Any, Any, T]]) -> T:
+        self._refuse_when_closed()
+        return await self._writer.run(write)
+
+    async def _read[T](self, read: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
+        self._refuse_when_closed()
+
+        async def work() -> T:
+            async with connected(self._engines.reader, self._engines.name) as connection:
+                return await read(connection)
+
+        # a read cut off in the middle would leave its connection in an unknown state
+        task = asyncio.ensure_future(work())
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+        return await asyncio.shield(task)
+
+    def _refuse_when_closed(self) -> None:
+        if self._is_closed:
+            raise StoreError(f"store {self._engines.name} is closed")
+
+    async def _insert(
+        self, connection: AsyncConnection, decisions: Sequence[Decision]
+    ) -> list[Decision]:
+        """Insert what is final and new; return the decisions that won their key."""
+        first: dict[str, Decision] = {}
+        for decision in decisions:
+            if decision.is_final:
+                first.setdefault(self._keyed.call(decision.call.key), decision)
+        if not first:
+            return []
+        now = self._clock()
+        values = [decision_row(decision, self._keyed, now) for decision in first.values()]
+        won = (await connection.execute(_REMEMBER, values)).scalars().all()
+        asked = [approval_row(a, key) for key in won if (a := first[key].approval) is not None]
+        if asked:
+            await connection.execute(insert(tables.approvals), asked)
+        return [first[key] for key in won]
+
+    def _append(self, batch: Batch, records: Sequence[Record]) -> None:
+        now = self._clock()
+        batch.records += [record_row(record, self._instance, now) for record in records]
+
+    async def _load(
+        self, connection: AsyncConnection, keys: Sequence[CallKey]
+    ) -> dict[CallKey, Decision]:
+        wanted: dict[str, list[CallKey]] = {}
+        for key in keys:
+            wanted.setdefault(self._keyed.call(key), []).append(key)
+        loaded: dict[CallKey, Decision] = {}
+        for some in batched(wanted, _KEYS_PER_QUERY):
+            for row in await rows(connection, _BY_KEYS, {"keys": some}):
+                decision = self._decision(row)
+                for key in wanted[row["key"]]:
+                    call = replace(decision.call, digest=key.digest)
+                    loaded[key] = replace(decision, call=call)
+        return loaded
+
+    async def _approvals(self, query: Select[Any]) -> list[ApprovalItem]:
+        async def read(connection: AsyncConnection) -> list[ApprovalItem]:
+            decisions = [self._decision(row) for row in await rows(connection, query)]
+            return [ApprovalItem(d.approval, d) for d in decisions if d.approval]
+
+        return await self._read(read)
+
+    def _decision(self, row: Row) -> Decision:
+        decision = decision_of(row)
+        if row[f"{_APPROVAL}id"] is not None:
+            decision = replace(decision, approval=approval_of(row, _APPROVAL))
+        return remembered(decision, self._clock())

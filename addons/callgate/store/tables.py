@@ -1,0 +1,135 @@
+"""The schema in SQLAlchemy Core; only what SQLite and PostgreSQL both have.
+
+Texts, JSON and times are kept in forms of our own: ids may hold NUL and lone surrogates, which
+PostgreSQL's text (and the surrogates, SQLite's) cannot carry, and a later hash over a record
+must see the very bytes that were written.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from callgate.canonical import Json
+
+SCHEMA_VERSION = 1
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC with microseconds and `Z`; sorts as text in order of time."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+class AnyText(TypeDecorator[str]):
+    """Any Python string, kept as the inside of an ASCII JSON string; equality is kept."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Escape."""
+        return None if value is None else json.dumps(value)[1:-1]
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Undo the escape; raises ValueError for a damaged row."""
+        return None if value is None else str(json.loads(f'"{value}"'))
+
+
+class JsonText(TypeDecorator[Json]):
+    """A JSON value as compact ASCII text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Json, dialect: Dialect) -> str:
+        """Write."""
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Json:
+        """Read; raises ValueError for a damaged row."""
+        parsed: Json = json.loads(value or "null")
+        return parsed
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, see `timestamp`."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Write in UTC."""
+        return None if value is None else timestamp(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Read; raises ValueError for a damaged row."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    # Keyed hash over surface, origin, scope, call id and digest: ids have no limit, but a
+    # B-tree entry of PostgreSQL has (2704 bytes), so the five can not be one index themselves.
+    Column("key", String(64), nullable=False, unique=True),
+    Column("scope_key", String(64), nullable=False),
+    Column("surface", String(32), nullable=False),
+    Column("origin", AnyText, nullable=False),
+    Column("scope", AnyText, nullable=False),
+    Column("call_id", AnyText, nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("effect", String(32), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("body", JsonText, nullable=False),
+    Index("decisions_scope_key", "scope_key", "seq"),
+    sqlite_autoincrement=True,
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("decision_key", ForeignKey(decisions.c.key), nullable=False, unique=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("url", AnyText, nullable=False),
+    Column("decided_at", Moment),
+    Column("decided_by", AnyText, nullable=False),
+    Column("note", AnyText, nullable=False),
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("instance", AnyText, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", JsonText, nullable=False),
+    # a seq is never given twice, even when old records have been removed
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,105 @@
+"""Group commit: writes that arrive while one is under way share the next transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from callgate.errors import StoreError
+from callgate.store import tables
+from callgate.store.connection import connected
+
+_JOBS_PER_TRANSACTION = 200
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction in the making."""
+
+    connection: AsyncConnection
+    records: list[dict[str, object]] = field(default_factory=list)
+    """Rows for `tables.records`, inserted together just before the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    write: Callable[[Batch], Awaitable[object]]
+    done: asyncio.Future[Any]
+
+
+class Writer:
+    """Runs jobs in the order they came, many to a transaction.
+
+    Each job stays all or nothing: where a shared transaction fails, its jobs are tried one by
+    one. A cancelled caller does not cancel its job.
+    """
+
+    def __init__(self, engine: AsyncEngine, name: str) -> None:
+        """`name` stands in error messages."""
+        self._engine = engine
+        self._name = name
+        self._waiting: list[_Job] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def run[T](self, write: Callable[[Batch], Awaitable[T]]) -> T:
+        """Return what the job returned, once it is committed; raises StoreError."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Job(write, done))
+        self._start()
+        return await asyncio.shield(done)
+
+    async def drained(self) -> None:
+        """Wait until nothing is left to write."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._drain())
+            self._task.add_done_callback(self._stopped)
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if self._waiting and not task.cancelled():
+            self._start()
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            jobs = self._waiting[:_JOBS_PER_TRANSACTION]
+            del self._waiting[:_JOBS_PER_TRANSACTION]
+            try:
+                await self._commit(jobs)
+            finally:
+                # whatever ends this task, nobody is left waiting
+                _fail(jobs, StoreError(f"store {self._name}: the write was given up"))
+
+    async def _commit(self, jobs: Sequence[_Job]) -> None:
+        has_begun = False
+        try:
+            async with connected(self._engine, self._name) as connection, connection.begin():
+                has_begun = True
+                batch = Batch(connection)
+                results = [await job.write(batch) for job in jobs]
+                if batch.records:
+                    await connection.execute(insert(tables.records), batch.records)
+        except StoreError as error:
+            if len(jobs) == 1 or not has_begun:
+                _fail(jobs, error)
+            else:
+                for job in jobs:
+                    await self._commit([job])
+        else:
+            for job, result in zip(jobs, results, strict=True):
+                job.done.set_result(result)
+
+
+def _fail(jobs: Sequence[_Job], error: StoreError) -> None:
+    for job in jobs:
+        if not job.done.done():
+            job.done.set_exception(error)
+            job.done.exception()  # a cancelled caller will not ask for it

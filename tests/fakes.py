@@ -1,0 +1,140 @@
+"""Stand-ins that keep the promises of the real parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from callgate.errors import StoreError
+from callgate.model import Approval, ApprovalState, CallKey, Decision
+from callgate.store.base import ApprovalItem, Record
+from callgate.store.filters import belonging, matches
+from callgate.store.keyed import KeyedHash
+from callgate.store.outcome import as_of, remembered
+from callgate.store.tables import timestamp
+
+
+class FakeClock:
+    """A clock that is told the time."""
+
+    def __init__(self, now: datetime = datetime(2030, 1, 1, 12, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class MemoryStore:
+    """A store without a disk; `failure` makes every method raise it."""
+
+    def __init__(self, clock: FakeClock | None = None, instance: str = "memory") -> None:
+        self.failure: StoreError | None = None
+        self._clock = clock or FakeClock()
+        self._instance = instance
+        self._keyed = KeyedHash(b"salt")
+        self._decisions: dict[str, Decision] = {}
+        self._records: list[Record] = []
+        self._is_closed = False
+
+    async def get(self, keys: Sequence[CallKey]) -> dict[CallKey, Decision]:
+        self._check()
+        found = {key: self._decisions.get(self._keyed.call(key)) for key in keys}
+        return {
+            key: self._shown(replace(d, call=replace(d.call, digest=key.digest)))
+            for key, d in found.items()
+            if d is not None
+        }
+
+    async def find(self, surface: str, origin: str, scope: str) -> list[Decision]:
+        self._check()
+        return [
+            self._shown(decision)
+            for decision in self._decisions.values()
+            if (decision.call.surface, decision.call.origin, decision.call.scope)
+            == (surface, origin, scope)
+        ]
+
+    async def put(
+        self, decisions: Sequence[Decision], records: Sequence[Record]
+    ) -> dict[CallKey, Decision]:
+        self._check()
+        won = [decision for decision in decisions if self._remember(decision)]
+        known = await self.get([decision.call.key for decision in decisions])
+        for decision in decisions:
+            if decision.call.key not in known:
+                known[decision.call.key] = decision
+                won.append(decision)
+        await self.append(belonging(records, decisions, won))
+        return known
+
+    def _remember(self, decision: Decision) -> bool:
+        key = self._keyed.call(decision.call.key)
+        if not decision.is_final or key in self._decisions:
+            return False
+        call = replace(decision.call, digest=self._keyed.digest(decision.call.digest))
+        self._decisions[key] = replace(decision, call=call)
+        return True
+
+    async def append(self, records: Sequence[Record]) -> None:
+        self._check()
+        at = timestamp(self._clock())
+        for record in records:
+            seq = len(self._records) + 1
+            self._records.append({**record, "seq": seq, "at": at, "instance": self._instance})
+
+    async def records(
+        self,
+        *,
+        last: int | None = None,
+        filters: Mapping[str, str] | None = None,
+        after: int = 0,
+    ) -> list[Record]:
+        self._check()
+        found = [record for record in self._records[after:] if matches(record, filters or {})]
+        return found if last is None else found[len(found) - min(last, len(found)) :]
+
+    async def approval(self, id: str) -> ApprovalItem | None:
+        found = [item for item in await self.approvals() if item.approval.id == id]
+        return found[0] if found else None
+
+    async def approvals(self, state: ApprovalState | None = None) -> list[ApprovalItem]:
+        self._check()
+        shown = [self._shown(decision) for decision in self._decisions.values()]
+        items = [ApprovalItem(d.approval, d) for d in shown if d.approval]
+        items.sort(key=lambda item: item.approval.created_at)
+        return [item for item in items if state in (None, item.approval.state)]
+
+    async def resolve(
+        self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record
+    ) -> Approval | None:
+        self._check()
+        if state not in (ApprovalState.APPROVED, ApprovalState.DENIED):
+            raise ValueError(f"nobody can answer {state.value}")
+        for key, decision in self._decisions.items():
+            approval = decision.approval
+            if approval is None or approval.id != id:
+                continue
+            approval = as_of(approval, at)
+            if approval.state is not ApprovalState.PENDING:
+                return approval
+            answer = replace(approval, state=state, decided_at=at, decided_by=by, note=note)
+            self._decisions[key] = replace(decision, approval=answer)
+            await self.append([record])
+            return answer
+        return None
+
+    async def close(self) -> None:
+        self._is_closed = True
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise StoreError("store memory is closed")
+        if self.failure:
+            raise self.failure
+
+    def _shown(self, decision: Decision) -> Decision:
+        return remembered(decision, self._clock())

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from tests.fakes import FakeClock, MemoryStore
+from tests.samples import decided, tool_call
+
+from callgate.approvals import ApprovalError, Approvals
+from callgate.errors import StoreError
+from callgate.model import Approval, ApprovalState, Decision, Effect
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> MemoryStore:
+    return MemoryStore(clock)
+
+
+@pytest.fixture
+def approvals(store: MemoryStore, clock: FakeClock) -> Approvals:
+    return Approvals(store, clock, ttl_seconds=600, url=lambda id: f"http://gate/{id}")
+
+
+async def ask(approvals: Approvals, store: MemoryStore, id: str = "call_1") -> Approval:
+    call = tool_call(id)
+    approval = approvals.ask(call)
+    decision = replace(decided(Effect.REQUIRE_APPROVAL, call), approval=approval)
+    await store.put([decision], [])
+    return approval
+
+
+async def remembered(store: MemoryStore, id: str = "call_1") -> Decision:
+    key = tool_call(id).key
+    return (await store.get([key]))[key]
+
+
+def test_asking_makes_a_pending_approval_that_expires(
+    approvals: Approvals, clock: FakeClock
+) -> None:
+    approval = approvals.ask(tool_call())
+
+    assert approval.state is ApprovalState.PENDING
+    assert approval.created_at == clock()
+    assert (approval.expires_at - approval.created_at).total_seconds() == 600
+    assert approval.url == f"http://gate/{approval.id}"
+
+
+def test_ids_can_not_be_guessed(approvals: Approvals) -> None:
+    ids = {approvals.ask(tool_call()).id for _ in range(100)}
+
+    assert len(ids) == 100
+    assert all(id.startswith("apr_") and len(bytes.fromhex(id[4:])) == 16 for id in ids)
+
+
+async def test_pending_approvals_are_listed(approvals: Approvals, store: MemoryStore) -> None:
+    first, second = await ask(approvals, store, "1"), await ask(approvals, store, "2")
+    await approvals.deny(first.id, "kim")
+
+    assert [item.approval for item in await approvals.pending()] == [second]
+
+
+async def test_approved_call_is_allowed(approvals: Approvals, store: MemoryStore) -> None:
+    approval = await ask(approvals, store)
+
+    answer = await approvals.approve(approval.id, "kim", "known customer")
+
+    assert answer.state is ApprovalState.APPROVED
+    assert (answer.decided_by, answer.note) == ("kim", "known customer")
+    assert (await remembered(store)).effect is Effect.ALLOW
+
+
+async def test_denied_call_is_denied(approvals: Approvals, store: MemoryStore) -> None:
+    approval = await ask(approvals, store)
+
+    assert (await approvals.deny(approval.id, "kim")).state is ApprovalState.DENIED
+    assert (await remembered(store)).effect is Effect.DENY
+
+
+async def test_answer_is_recorded_with_its_effect(approvals: Approvals, store: MemoryStore) -> None:
+    approval = await ask(approvals, store)
+    await approvals.approve(approval.id, "kim", "known customer")
+
+    (record,) = await store.records()
+
+    assert record["kind"] == "approval"
+    assert record["approval"] == approval.id
+    assert record["trace"] == (await remembered(store)).trace
+    assert (record["decision"], record["state"]) == ("ALLOW", "approved")
+    assert (record["by"], record["note"]) == ("kim", "known customer")
+
+
+async def test_approval_is_good_for_its_call_only(approvals: Approvals, store: MemoryStore) -> None:
+    approval = await ask(approvals, store, "1")
+    await ask(approvals, store, "2")
+    await approvals.approve(approval.id, "kim")
+
+    assert (await remembered(store, "2")).effect is Effect.REQUIRE_APPROVAL
+
+
+async def test_unknown_approval_is_an_error(approvals: Approvals) -> None:
+    with pytest.raises(ApprovalError, match="no approval 'apr_x'"):
+        await approvals.approve("apr_x", "kim")
+
+
+async def test_answer_can_not_be_changed(approvals: Approvals, store: MemoryStore) -> None:
+    approval = await ask(approvals, store)
+    await approvals.deny(approval.id, "kim")
+
+    with pytest.raises(ApprovalError, match="was already denied by kim"):
+        await approvals.approve(approval.id, "lee")
+    assert len(await store.records()) == 1
+
+
+async def test_expired_approval_can_not_be_given(
+    approvals: Approvals, store: MemoryStore, clock: FakeClock
+) -> None:
+    approval = await ask(approvals, store)
+    clock.advance(600)
+
+    with pytest.raises(ApprovalError, match="expired at 2030-01-01 12:10:00 UTC"):
+        await approvals.approve(approval.id, "kim")
+    assert (await remembered(store)).effect is Effect.DENY
+    assert await store.records() == []
+
+
+async def test_of_two_people_one_decides(approvals: Approvals, store: MemoryStore) -> None:
+    approval = await ask(approvals, store)
+
+    answers = await asyncio.gather(
+        approvals.approve(approval.id, "kim"),
+        approvals.deny(approval.id, "lee"),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(answer).__name__ for answer in answers) == ["Approval", "ApprovalError"]
+    assert len(await store.records()) == 1
+
+
+async def test_approval_that_vanishes_meanwhile_is_an_error(
+    approvals: Approvals, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approval = await ask(approvals, store)
+
+    async def vanished(*_arguments: object, **_more: object) -> None:
+        return None
+
+    monkeypatch.setattr(store, "resolve", vanished)
+    with pytest.raises(ApprovalError, match="no approval"):
+        await approvals.approve(approval.id, "kim")
+
+
+async def test_failing_store_is_not_hidden(approvals: Approvals, store: MemoryStore) -> None:
+    approval = await ask(approvals, store)
+    store.failure = StoreError("disk full")
+
+    with pytest.raises(StoreError, match="disk full"):
+        await approvals.approve(approval.id, "kim")
+
+
+async def test_approval_is_found_by_id_prefix_or_trace(
+    approvals: Approvals, store: MemoryStore
+) -> None:
+    approval = await ask(approvals, store, "1")
+    await ask(approvals, store, "2")
+    trace = (await remembered(store, "1")).trace
+
+    for wanted in (approval.id, approval.id[:12], trace):
+        assert (await approvals.find(wanted)).approval == approval
+
+
+@pytest.mark.parametrize("wanted", ["", "apr_", "apr_123", "nothing", "%", "*"])
+async def test_what_could_mean_anything_finds_nothing(
+    approvals: Approvals, store: MemoryStore, wanted: str
+) -> None:
+    await ask(approvals, store)
+
+    with pytest.raises(ApprovalError, match="no approval"):
+        await approvals.find(wanted)
+
+
+async def test_prefix_of_two_is_ambiguous(
+    approvals: Approvals, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = iter("12")
+    monkeypatch.setattr("secrets.token_hex", lambda _size: "0" * 31 + next(ends))
+    await ask(approvals, store, "1")
+    await ask(approvals, store, "2")
+
+    with pytest.raises(ApprovalError, match="2 approvals begin with 'apr_0000'"):
+        await approvals.find("apr_0000")
