@@ -1,0 +1,21 @@
+"""Detectors: what a call's arguments, or a result, hold that should not pass unseen."""
+
+from __future__ import annotations
+
+from callgate.detectors.base import Detector
+from callgate.detectors.inspector import ACTS_FROM, Inspector
+from callgate.detectors.pii import Pii
+from callgate.detectors.redaction import redact, redact_text
+from callgate.detectors.secrets import Secrets
+from callgate.detectors.shell import Shell
+from callgate.detectors.sql import Sql
+
+DETECTORS: dict[str, type[Detector]] = {
+    "secrets": Secrets,
+    "pii": Pii,
+    "shell": Shell,
+    "sql": Sql,
+}
+"""Kind, as in settings, → class; the order is the order of findings within one string."""
+
+__all__ = ["ACTS_FROM", "DETECTORS", "Inspector", "redact", "redact_text"]

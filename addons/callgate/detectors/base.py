@@ -1,0 +1,32 @@
+"""What every detector promises, and the text it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from callgate.model import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One string found in a call's arguments."""
+
+    value: str
+    path: str
+    """JSON path of the string: `$.message`."""
+    tool: str = ""
+    """Name of the called function."""
+    field: str = ""
+    """Nearest object key above the string, lower case; empty at the top."""
+
+
+class Detector(Protocol):
+    """Looks at one string; pure, deterministic, linear in its length."""
+
+    name: str
+
+    def inspect(self, text: Text) -> Iterable[Finding]:
+        """Yield what is found; spans refer to `text.value`."""
+        ...
