@@ -4,12 +4,12 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.fakes import FakeClock, MemoryStore
-from tests.samples import decided, tool_call
 
 from callgate.approvals import ApprovalError, Approvals
 from callgate.errors import StoreError
 from callgate.model import Approval, ApprovalState, Decision, Effect
+from tests.fakes import FakeClock, MemoryStore
+from tests.samples import decided, tool_call
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import pytest
-from tests.fakes import FakeClock, MemoryStore
-from tests.store.contract import StoreContract
 
 from callgate.errors import StoreError
+from tests.fakes import FakeClock, MemoryStore
+from tests.store.contract import StoreContract
 
 
 class TestMemoryStore(StoreContract):

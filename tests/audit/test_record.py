@@ -3,13 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.samples import NOON, decided, pending, tool_call
 
 from callgate import __version__
 from callgate.audit import record
 from callgate.canonical import Json, canonical
 from callgate.exchange import ApiError
 from callgate.model import ApprovalState, Effect, Finding, Mode, SurfaceName, ToolResult
+from tests.samples import NOON, decided, pending, tool_call
 
 SECRET = "AKIA" + "IOSFODNN7EXAMPLE"
 ERROR = ApiError("denied", "tool_call_denied", param="tool_outputs[0].output")

@@ -16,13 +16,13 @@ from openai.types.beta.assistant import Assistant
 from openai.types.beta.thread import Thread
 from openai.types.beta.threads.run import Run
 from openai.types.beta.threads.runs import FunctionToolCall, RunStep, ToolCallsStepDetails
-from tests.demo.conftest import Connect
 
 from callgate.demo.certificates import Certificates
 from callgate.demo.launch import serve, start_server
 from callgate.demo.script import Script, use
 from callgate.demo.server import create_app
 from callgate.demo.story import STORY
+from tests.demo.conftest import Connect
 
 # the SDK calls the whole Assistants API deprecated, at every use
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

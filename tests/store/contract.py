@@ -8,13 +8,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.fakes import FakeClock
-from tests.samples import NOON, decided, pending, tool_call
 
 from callgate.canonical import Json
 from callgate.errors import StoreError
 from callgate.model import ApprovalState, CallKey, Decision, Effect, Reason
 from callgate.store.base import Store
+from tests.fakes import FakeClock
+from tests.samples import NOON, decided, pending, tool_call
 
 ODD_IDS = [
     "x" * 400,

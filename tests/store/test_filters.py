@@ -1,8 +1,8 @@
 import pytest
-from tests.samples import decided
 
 from callgate.canonical import Json
 from callgate.store.filters import belonging, matches
+from tests.samples import decided
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 from dataclasses import replace
 
-from tests.samples import tool_call
-
 from callgate.store.keyed import KeyedHash
+from tests.samples import tool_call
 
 KEYED = KeyedHash(b"s" * 32)
 

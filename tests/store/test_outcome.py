@@ -2,10 +2,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.samples import NOON, decided, pending
 
 from callgate.model import Approval, ApprovalState, Effect, Reason
 from callgate.store.outcome import as_of, remembered, settle
+from tests.samples import NOON, decided, pending
 
 
 def approval(state: ApprovalState) -> Approval:

@@ -2,7 +2,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.samples import NOON, decided, pending
 
 from callgate.model import Effect
 from callgate.store.keyed import KeyedHash
@@ -14,6 +13,7 @@ from callgate.store.rows import (
     record_of,
     record_row,
 )
+from tests.samples import NOON, decided, pending
 
 KEYED = KeyedHash(b"salt")
 

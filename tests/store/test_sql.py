@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
-from tests.fakes import FakeClock
-from tests.samples import decided, pending, tool_call
-from tests.store.contract import StoreContract, one, record, resolve
 
 from callgate.errors import StoreError
 from callgate.model import ApprovalState, Effect
 from callgate.store import open_store
 from callgate.store.base import Record, Store
+from tests.fakes import FakeClock
+from tests.samples import decided, pending, tool_call
+from tests.store.contract import StoreContract, one, record, resolve
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -44,7 +44,8 @@ class Store(Protocol):
 
         The first writer of a key wins: the mapping returned holds what is remembered now,
         which may be another proxy's decision. A decision's pending approval is stored with it.
-        Records of decisions that lost are not appended.
+        Records of decisions that lost are not appended. A decision that is not final is given
+        back and its record appended, but it is not remembered.
         """
         ...
 
