@@ -1,0 +1,254 @@
+"""Settings: each with its default and help; flags > environment > file > defaults.
+
+The README's table and the command line's help are made from the fields here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from callgate.errors import SettingsError
+from callgate.hosts import Pattern
+from callgate.model import Mode
+
+_DEFAULT_HOSTS = (
+    "api.openai.com",
+    "*.api.openai.com",
+    "*.openai.azure.com",
+    "*.services.ai.azure.com",
+    "*.cognitiveservices.azure.com",
+)
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
+_PORT = re.compile(r"[0-9]{1,5}")
+
+
+def _listed(value: object) -> object:
+    """Environment variables carry lists as `a,b`."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _address(value: str) -> str:
+    split_address(value)
+    return value
+
+
+def _loopback_or_off(value: str) -> str:
+    if value != "off" and not is_loopback(split_address(value)[0]):
+        raise ValueError("only loopback addresses are served without TLS")
+    return value
+
+
+def _host_pattern(value: str) -> str:
+    Pattern.parse(value)
+    return value
+
+
+def _file(value: Path) -> Path:
+    if not value.expanduser().is_file():
+        raise ValueError("no such file")
+    return value
+
+
+type Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+type HostPatterns = Annotated[
+    tuple[Annotated[str, AfterValidator(_host_pattern)], ...], BeforeValidator(_listed)
+]
+type Address = Annotated[str, AfterValidator(_address)]
+type LoopbackAddress = Annotated[str, AfterValidator(_loopback_or_off)]
+type File = Annotated[Path, AfterValidator(_file)]
+type Mib = Annotated[int, Field(ge=1, le=1024)]
+
+
+class Settings(BaseModel):
+    """Everything an operator can choose; immutable once the proxy is assembled."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    home: Path = Field(
+        default=Path("~/.callgate"),
+        description="folder of the CA, keys and database; everything in it is private (0600)",
+    )
+    listen: Address = Field(default="127.0.0.1:8080", description="proxy address; port 0 picks one")
+    console: LoopbackAddress = Field(
+        default="127.0.0.1:8081",
+        description="address of the health and approval pages, or `off`",
+    )
+    mode: Mode = Field(default=Mode.ENFORCE, description="observe, enforce or withhold")
+    gate_host: HostPatterns = Field(
+        default=(),
+        description="further hosts to gate, `HOST` or `HOST:PORT`; `*.` in front takes subdomains",
+    )
+    only_openai: bool = Field(
+        default=False, description="refuse connections to hosts that are not gated"
+    )
+    upstream_ca: File | None = Field(
+        default=None, description="PEM file of a private CA to trust upstream, beside the public"
+    )
+    policy: Path | None = Field(default=None, description="policy file (callgate.yaml)")
+    store: str = Field(
+        default="", description="database URL; empty means sqlite in the home folder"
+    )
+    scanner: Names = Field(default=("local",), description="scanners to ask")
+    on_scanner_error: Literal["deny", "require_approval", "allow"] = Field(
+        default="deny", description="what a failed scanner counts as; `allow` fails open"
+    )
+    on_denied_result: Literal["refuse", "replace"] = Field(
+        default="refuse",
+        description="a denied call's result: refuse the request, or send the notice instead",
+    )
+    on_denied_hosted_tool: Literal["refuse", "remove"] = Field(
+        default="refuse",
+        description="a hosted tool that policy denies: refuse the request, or take the tool out",
+    )
+    unknown_result: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        description="results of calls that neither Callgate nor the API knows",
+    )
+    results: Literal["scan", "redact", "off"] = Field(
+        default="scan", description="look for secrets and personal data in tool results"
+    )
+    scan_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = Field(
+        default=10.0, description="a scanner that takes longer has failed"
+    )
+    approval_ttl_seconds: Annotated[int, Field(ge=1)] = Field(
+        default=3600, description="a call that nobody decided on is denied after this"
+    )
+    upstream_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=30.0, description="for Callgate's own requests to the API"
+    )
+    max_body_mib: Mib = Field(
+        default=32, description="largest body that is inspected; a larger one is refused"
+    )
+    proxy_auth: File | None = Field(
+        default=None, description="htpasswd file; the user name becomes the agent"
+    )
+    no_proxy_auth: bool = Field(
+        default=False, description="listen beyond loopback without asking for a user"
+    )
+    grace_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=10.0, description="how long SIGTERM lets flows in flight finish"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="what goes to standard error"
+    )
+
+    @property
+    def gated_hosts(self) -> tuple[str, ...]:
+        """Every pattern of a gated host, defaults first."""
+        return (*_DEFAULT_HOSTS, *self.gate_host)
+
+    @property
+    def store_url(self) -> str:
+        """Database URL with the default filled in."""
+        return self.store or f"sqlite:///{self.home.expanduser() / 'callgate.db'}"
+
+    @property
+    def loosened(self) -> tuple[str, ...]:
+        """Settings that give up protection; said at start and in the start record."""
+        choices = {
+            "mode=observe": self.mode is Mode.OBSERVE,
+            f"on_scanner_error={self.on_scanner_error}": self.on_scanner_error != "deny",
+            "unknown_result=allow": self.unknown_result == "allow",
+            "no_proxy_auth": self.no_proxy_auth,
+        }
+        return tuple(name for name, is_set in choices.items() if is_set)
+
+
+def environment_name(field: str) -> str:
+    """`max_body_mib` → `CALLGATE_MAX_BODY_MIB`."""
+    return f"CALLGATE_{field.upper()}"
+
+
+def load(
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    file: Mapping[str, object],
+    file_name: str = "",
+) -> Settings:
+    """Merge the sources; a flag that is None or empty was not given.
+
+    Raises SettingsError that names every fault with its source, all at once.
+    """
+    merged: dict[str, object] = {}
+    sources: dict[str, str] = {}
+    file_label = file_name or "settings"
+    for name in Settings.model_fields:
+        key = environment_name(name)
+        if flags.get(name) not in (None, "", (), []):
+            merged[name], sources[name] = flags[name], f"--{name.replace('_', '-')}"
+        elif environ.get(key):
+            merged[name], sources[name] = environ[key], key
+        elif name in file:
+            merged[name], sources[name] = file[name], f"{file_label}: {name}"
+    faults = _unknown(environ, file, file_label)
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        faults += [_describe(fault, sources) for fault in error.errors()]
+    else:
+        faults += _exposed(settings, sources)
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def _unknown(environ: Mapping[str, str], file: Mapping[str, object], file_label: str) -> list[str]:
+    known = {environment_name(name) for name in Settings.model_fields}
+    variables = [key for key in environ if key.startswith("CALLGATE_") and key not in known]
+    keys = [f"{file_label}: {name}" for name in file if name not in Settings.model_fields]
+    return [f"{source}: no such setting" for source in (*variables, *keys)]
+
+
+def _describe(fault: ErrorDetails, sources: Mapping[str, str]) -> str:
+    field = str(fault["loc"][0])
+    what = fault["msg"].removeprefix("Value error, ")
+    return f"{sources.get(field, field)}: {what} (got {fault['input']!r})"
+
+
+def _exposed(settings: Settings, sources: Mapping[str, str]) -> list[str]:
+    host, _ = split_address(settings.listen)
+    if is_loopback(host) or settings.proxy_auth or settings.no_proxy_auth:
+        return []
+    return [
+        f"{sources['listen']}: {host} is reachable from other machines; "
+        "give --proxy-auth HTPASSWD, or --no-proxy-auth to serve anybody"
+    ]
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """`HOST:PORT` or `[V6]:PORT`; raises ValueError for anything else."""
+    host, _, port = address.rpartition(":")
+    if not _PORT.fullmatch(port) or int(port) > 65535:
+        raise ValueError("expected HOST:PORT with a port from 0 to 65535")
+    if _HOST.fullmatch(host):
+        return host, int(port)
+    if host.startswith("[") and host.endswith("]"):
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.IPv6Address(host[1:-1])), int(port)
+    raise ValueError("expected HOST:PORT; an IPv6 address needs brackets")
+
+
+def is_loopback(host: str) -> bool:
+    """True for names and addresses that only this machine reaches."""
+    if host.lower().removesuffix(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,309 @@
+"""Assistants (`/threads/…/runs`): runs in `requires_action` and their steps.
+
+Source: openai SDK `resources/beta/threads/runs`, `types/beta/threads/run.py`; Azure AI Foundry
+adds `tool_approvals`. Servers differ in base path, id shapes and in whether a waiting run names
+its calls: some leave `required_action` null and show them in the steps only. Paths and
+requests are read here, runs and steps in `runs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_plus
+
+from callgate import canonical
+from callgate.canonical import Json
+from callgate.errors import BodyError
+from callgate.exchange import Request, segments
+from callgate.model import SurfaceName, ToolResult
+from callgate.surfaces import runs
+from callgate.surfaces.base import Endpoint, Hidden, HostedTool, Outgoing, Surface, Turn
+from callgate.surfaces.runs import Object
+
+_PAGINATION = frozenset(("limit", "order", "after", "before", "include[]", "include", "run_id"))
+
+
+class Assistants(Surface):
+    """See `Surface`; the scope of a call is `THREAD/RUN`."""
+
+    name = SurfaceName.ASSISTANTS
+
+    def endpoint(self, method: str, segments: Sequence[str]) -> Endpoint | None:
+        """See `Surface.endpoint`; matches by the end of the path, whatever stands before."""
+        place = _locate(method, segments)
+        return self._endpoint(place.operation, place.ids) if place else None
+
+    def _endpoint(self, operation: str, ids: Sequence[str]) -> Endpoint:
+        is_assistant = operation.startswith("assistants.")
+        parameters = dict(
+            zip(("assistant",) if is_assistant else ("thread", "run", "step"), ids, strict=False)
+        )
+        has_run = "run" in parameters
+        return Endpoint(
+            surface=self,
+            operation=operation,
+            scope=f"{parameters['thread']}/{parameters['run']}" if has_run else "",
+            reads_request=operation in _READS_REQUEST,
+            reads_response=not is_assistant,
+            parameters=parameters,
+        )
+
+    def read_request(self, endpoint: Endpoint, document: Json) -> Outgoing:
+        """See `Surface.read_request`."""
+        if not isinstance(document, dict):
+            raise BodyError("the body must be a JSON object")
+        if endpoint.operation == "runs.submit_tool_outputs":
+            return Outgoing(
+                results=list(_results(document)),
+                answers=endpoint.scope,
+                is_streaming=_streams(document),
+            )
+        tools = document.get("tools")
+        if tools is None:
+            assistant = document.get("assistant_id")
+            is_run = not endpoint.operation.startswith("assistants.")
+            return Outgoing(
+                is_streaming=_streams(document),
+                inherits_tools_of=assistant if is_run and isinstance(assistant, str) else "",
+            )
+        return Outgoing(hosted_tools=_hosted_tools(tools), is_streaming=_streams(document))
+
+    def read_response(self, endpoint: Endpoint, request: Request, document: Json) -> list[Turn]:
+        """See `Surface.read_response`: a run, a step, or a list of either."""
+        nodes = document if isinstance(document, list) else [document]
+        listed = document.get("data") if isinstance(document, dict) else None
+        if isinstance(listed, list):
+            nodes = [*nodes, *listed]
+        turns = (runs.turn_of(endpoint, request, n) for n in nodes if isinstance(n, dict))
+        return [turn for turn in turns if turn]
+
+    def replace_arguments(self, turn: Turn, arguments: Mapping[str, str]) -> None:
+        """See `Surface.replace_arguments`; an arguments object stays an object."""
+        for item in runs.executables(turn.node):
+            new = arguments.get(runs.id_of(item))
+            if new is None:
+                continue
+            holder = runs.holder_of(item)
+            is_text = isinstance(holder.get("arguments"), str)
+            holder["arguments"] = new if is_text else canonical.parse(new)
+
+    def withhold(self, turn: Turn, hidden: Hidden) -> None:
+        """See `Surface.withhold`; a run left without calls is reported `in_progress`."""
+        waits = turn.is_waiting and not runs.is_step(turn.node)
+        hides_all = bool(hidden.pending) or not hidden.denied
+        # a run may wait for calls that only its steps name: then it names none from the start
+        names_calls = any(True for _ in runs.executables(turn.node))
+        if not (waits and hides_all):
+            for listing in runs.listings(turn.node):
+                listing.calls[:] = [
+                    item
+                    for item in listing.calls
+                    if not (
+                        isinstance(item, dict)
+                        and listing.is_executable(item)
+                        and (hidden.pending or runs.id_of(item) in hidden.denied)
+                    )
+                ]
+        is_left_empty = names_calls and not any(True for _ in runs.executables(turn.node))
+        if waits and (hides_all or is_left_empty):
+            turn.node["status"] = "in_progress"
+            turn.node["required_action"] = None
+
+    def replace_results(self, document: Json, outputs: Mapping[str, str]) -> None:
+        """See `Surface.replace_results`; an approval becomes a refusal."""
+        if not isinstance(document, dict):
+            raise BodyError("the body must be a JSON object")
+        missing = dict(outputs)
+        for answer in _answers(document):
+            if answer.id in outputs:
+                missing.pop(answer.id, None)
+                answer.item.update(_instead(answer.key, outputs[answer.id]))
+        # a run waits for outputs or for approvals, never for both
+        approves = document.get("tool_approvals") and not document.get("tool_outputs")
+        key = "tool_approvals" if approves else "tool_outputs"
+        added = [{"tool_call_id": id, **_instead(key, text)} for id, text in missing.items()]
+        if added:
+            listed = document.get(key)
+            document[key] = [*(listed if isinstance(listed, list) else ()), *added]
+
+    def remove_hosted_tools(self, document: Json, names: Sequence[str]) -> None:
+        """See `Surface.remove_hosted_tools`."""
+        if isinstance(document, dict) and isinstance(tools := document.get("tools"), list):
+            document["tools"] = [
+                tool for tool in tools if not (isinstance(tool, dict) and tool.get("type") in names)
+            ]
+
+    def owner(self, request: Request, id: str) -> tuple[Endpoint, Request]:
+        """See `Surface.owner`: the assistant."""
+        path = f"{_base(request)}/assistants/{_quoted(id)}"
+        return (
+            self._endpoint("assistants.modify", (id,)),
+            request.with_target("GET", _with_query(path, _query(request))),
+        )
+
+    def inherit_tools(self, document: Json, owner: Json) -> None:
+        """See `Surface.inherit_tools`."""
+        if isinstance(document, dict) and isinstance(owner, dict):
+            document["tools"] = owner.get("tools")
+
+    def lookups(self, request: Request, scope: str) -> list[tuple[Endpoint, Request]]:
+        """See `Surface.lookups`: the run, then its steps."""
+        thread, _, run = scope.partition("/")
+        path = f"{_base(request)}/threads/{_quoted(thread)}/runs/{_quoted(run)}"
+        query = _query(request)
+        return [
+            (
+                self._endpoint("runs.retrieve", (thread, run)),
+                request.with_target("GET", _with_query(path, query)),
+            ),
+            (
+                self._endpoint("steps.list", (thread, run)),
+                request.with_target("GET", _with_query(f"{path}/steps", query, "limit=100")),
+            ),
+        ]
+
+    def settlement(self, request: Request, scope: str, notices: Mapping[str, str]) -> Request:
+        """See `Surface.settlement`: `submit_tool_outputs` with the notices."""
+        thread, _, run = scope.partition("/")
+        path = f"{_base(request)}/threads/{_quoted(thread)}/runs/{_quoted(run)}"
+        outputs: list[Json] = [{"tool_call_id": id, "output": text} for id, text in notices.items()]
+        return request.with_target(
+            "POST",
+            _with_query(f"{path}/submit_tool_outputs", _query(request)),
+            canonical.dump({"tool_outputs": outputs}),
+        )
+
+
+_OPERATIONS: Sequence[tuple[tuple[str, ...], Mapping[str, str]]] = (
+    (("threads", "runs"), {"POST": "threads.create_and_run"}),
+    (("threads", "*", "runs"), {"POST": "runs.create", "GET": "runs.list"}),
+    (("threads", "*", "runs", "*"), {"POST": "runs.modify", "GET": "runs.retrieve"}),
+    (("threads", "*", "runs", "*", "cancel"), {"POST": "runs.cancel"}),
+    (
+        ("threads", "*", "runs", "*", "submit_tool_outputs"),
+        {"POST": "runs.submit_tool_outputs"},
+    ),
+    (("threads", "*", "runs", "*", "steps"), {"GET": "steps.list", "POST": "steps.list"}),
+    (("threads", "*", "runs", "*", "steps", "*"), {"GET": "steps.retrieve"}),
+    (("assistants",), {"POST": "assistants.create"}),
+    (("assistants", "*"), {"POST": "assistants.modify"}),
+)
+_WITHOUT_CALLS = frozenset(("HEAD", "OPTIONS", "DELETE", "CONNECT", "TRACE"))
+_ANSWERS = {"tool_outputs": "output", "tool_approvals": "approve"}
+_READS_REQUEST = frozenset(
+    (
+        "threads.create_and_run",
+        "runs.create",
+        "runs.submit_tool_outputs",
+        "assistants.create",
+        "assistants.modify",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a path an operation stands."""
+
+    operation: str
+    ids: Sequence[str]
+    before: Sequence[str]
+
+
+def _locate(method: str, segments: Sequence[str]) -> _Place | None:
+    if method.upper() in _WITHOUT_CALLS:
+        return None
+    verb = "GET" if method.upper() == "GET" else "POST"
+    folded = [segment.lower() for segment in segments]
+    for pattern, verbs in _OPERATIONS:
+        start = len(folded) - len(pattern)
+        if start < 0 or verb not in verbs:
+            continue
+        pairs = list(zip(pattern, folded[start:], segments[start:], strict=True))
+        if all(want in ("*", have) for want, have, _ in pairs):
+            ids = [id for want, _, id in pairs if want == "*"]
+            return _Place(verbs[verb], ids, segments[:start])
+    return None
+
+
+def _streams(document: Object) -> bool:
+    return document.get("stream") not in (None, False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a request says to one call: its output, or a person's approval."""
+
+    key: str
+    path: str
+    item: Object
+    id: str
+
+
+def _answers(document: Object) -> Iterator[_Answer]:
+    for key in _ANSWERS:
+        listed = document.get(key)
+        if listed is None:
+            continue
+        if not isinstance(listed, list):
+            raise BodyError(f"{key} must be a list", key)
+        for index, item in enumerate(listed):
+            path = f"{key}[{index}]"
+            if not isinstance(item, dict):
+                raise BodyError(f"{path} must be an object", path)
+            id = runs.as_id(item.get("tool_call_id"))
+            if id is None:
+                raise BodyError(f"{path}.tool_call_id must be a string", f"{path}.tool_call_id")
+            yield _Answer(key, path, item, id)
+
+
+def _results(document: Object) -> Iterator[ToolResult]:
+    for answer in _answers(document):
+        field = _ANSWERS[answer.key]
+        value = answer.item.get(field)
+        if field == "approve" and value is False:
+            continue  # declining a call is always in order
+        yield ToolResult(answer.id, value, f"{answer.path}.{field}")
+
+
+def _instead(key: str, notice: str) -> Object:
+    return {"output": notice} if key == "tool_outputs" else {"approve": False}
+
+
+def _hosted_tools(tools: Json) -> list[HostedTool]:
+    if not isinstance(tools, list):
+        raise BodyError("tools must be a list", "tools")
+    found = []
+    for index, tool in enumerate(tools):
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if not isinstance(kind, str):
+            raise BodyError(f"tools[{index}].type must be a string", f"tools[{index}].type")
+        if kind != "function":
+            found.append(HostedTool(kind, f"tools[{index}].type"))
+    return found
+
+
+def _base(request: Request) -> str:
+    """What stands before `/threads` in the path of a request of this surface."""
+    place = _locate(request.method, segments(request.target))
+    if place is None:
+        raise ValueError(f"not a request of the assistants surface: {request.target[:80]!r}")
+    return "".join(f"/{_quoted(part)}" for part in place.before)
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="", errors="replace")
+
+
+def _query(request: Request) -> str:
+    """The query without what pages a list: `api-version` and its like stay as they are."""
+    pairs = request.query.split("&")
+    return "&".join(
+        pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) not in _PAGINATION
+    )
+
+
+def _with_query(path: str, *parts: str) -> str:
+    query = "&".join(filter(None, parts))
+    return f"{path}?{query}" if query else path

@@ -1,0 +1,305 @@
+"""Where settings come from, which are refused, and how that is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from callgate.errors import SettingsError
+from callgate.model import Mode
+from callgate.settings import Settings, environment_name, is_loopback, load, split_address
+
+
+def faults(
+    flags: dict[str, object] | None = None,
+    environ: dict[str, str] | None = None,
+    file: dict[str, object] | None = None,
+) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load(flags or {}, environ or {}, file or {}, "callgate.yaml")
+    return str(caught.value).splitlines()
+
+
+# -- precedence -----------------------------------------------------------------------------
+
+
+def test_flags_beat_the_environment_and_that_beats_the_file_and_that_the_default() -> None:
+    flags: dict[str, object] = {"mode": "withhold"}
+    environ = {"CALLGATE_MODE": "observe", "CALLGATE_STORE": "sqlite:///e.db"}
+    file = {"mode": "enforce", "store": "sqlite:///f.db", "max_body_mib": 8}
+
+    settings = load(flags, environ, file)
+
+    assert settings.mode is Mode.WITHHOLD
+    assert settings.store == "sqlite:///e.db"
+    assert settings.max_body_mib == 8
+    assert settings.on_denied_result == "refuse"
+
+
+@pytest.mark.parametrize("absent", [None, "", (), []], ids=repr)
+def test_a_flag_that_was_not_given_hides_nothing(absent: object) -> None:
+    settings = load({"gate_host": absent, "mode": absent}, {"CALLGATE_GATE_HOST": "a.example"}, {})
+
+    assert settings.gate_host == ("a.example",)
+    assert settings.mode is Mode.ENFORCE
+
+
+def test_a_switch_turned_off_by_flag_beats_the_environment() -> None:
+    environ = {"CALLGATE_ONLY_OPENAI": "true"}
+
+    assert load({"only_openai": None}, environ, {}).only_openai
+    assert not load({"only_openai": False}, environ, {}).only_openai
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert load({}, {"CALLGATE_MODE": ""}, {"mode": "observe"}).mode is Mode.OBSERVE
+
+
+@pytest.mark.parametrize("value", ["a.example,b.example:8443", " a.example , b.example:8443 "])
+def test_lists_are_given_with_commas(value: str) -> None:
+    assert load({}, {"CALLGATE_GATE_HOST": value}, {}).gate_host == (
+        "a.example",
+        "b.example:8443",
+    )
+    assert load({}, {}, {"gate_host": value}).gate_host == ("a.example", "b.example:8443")
+
+
+def test_lists_of_flags_and_files_are_lists() -> None:
+    assert load({"gate_host": ["a.example"]}, {}, {}).gate_host == ("a.example",)
+    assert load({}, {}, {"gate_host": ["a.example"]}).gate_host == ("a.example",)
+
+
+def test_every_setting_has_a_variable_and_a_text_for_people() -> None:
+    assert environment_name("max_body_mib") == "CALLGATE_MAX_BODY_MIB"
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+# -- faults ---------------------------------------------------------------------------------
+
+
+def test_all_faults_are_reported_together_with_their_sources() -> None:
+    found = faults(
+        {"listen": "8080"},
+        {"CALLGATE_MODE": "strict", "CALLGATE_GATE_HOST": "ok.example,a/b", "CALLGATE_MODES": "x"},
+        {"max_body_mib": 0, "polices": "x", "console": "0.0.0.0:1", "upstream_ca": "/no/such"},
+    )
+
+    assert sorted(line.split(": ")[0] for line in found) == [
+        "--listen",
+        "CALLGATE_GATE_HOST",
+        "CALLGATE_MODE",
+        "CALLGATE_MODES",
+        "callgate.yaml",
+        "callgate.yaml",
+        "callgate.yaml",
+        "callgate.yaml",
+    ]
+    text = "\n".join(found)
+    assert "CALLGATE_MODES: no such setting" in found
+    assert "callgate.yaml: polices: no such setting" in found
+    assert "expected HOST:PORT" in text
+    assert "'a/b' is not HOST" in text
+    assert "'observe', 'enforce' or 'withhold' (got 'strict')" in text
+    assert "callgate.yaml: upstream_ca: no such file (got " in text
+
+
+def test_foreign_variables_are_left_alone() -> None:
+    assert load({}, {"HOME": "/h", "CALLGATES": "x", "callgate_mode": "observe"}, {}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "ENFORCE"),
+        ("mode", 1),
+        ("listen", 8080),
+        ("listen", None),
+        ("only_openai", "perhaps"),
+        ("max_body_mib", 0),
+        ("max_body_mib", 1025),
+        ("max_body_mib", "32MB"),
+        ("max_body_mib", 1.5),
+        ("scan_timeout_seconds", 0),
+        ("scan_timeout_seconds", "nan"),
+        ("scan_timeout_seconds", 121),
+        ("upstream_timeout_seconds", "inf"),
+        ("upstream_timeout_seconds", -1),
+        ("grace_seconds", -0.1),
+        ("grace_seconds", float("inf")),
+        ("approval_ttl_seconds", 0),
+        ("on_scanner_error", "ALLOW"),
+        ("results", "none"),
+        ("log_level", "trace"),
+        ("scanner", {"local": True}),
+        ("gate_host", [1]),
+        ("gate_host", ["*"]),
+        ("gate_host", ["https://a.example"]),
+        ("gate_host", ["a.example:http"]),
+        ("gate_host", "a.example,"),
+        ("proxy_auth", "/no/such/htpasswd"),
+        ("console", "example.com:80"),
+        ("console", "OFF"),
+        ("home", 5),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_named_with_its_source(name: str, value: object) -> None:
+    [found] = faults(file={name: value})
+
+    assert found.startswith(f"callgate.yaml: {name}: ")
+
+
+def test_settings_do_not_change_and_take_nothing_else() -> None:
+    with pytest.raises(ValidationError):
+        Settings().mode = Mode.OBSERVE
+    with pytest.raises(ValidationError):
+        Settings(listne="127.0.0.1:1")  # type: ignore[call-arg]
+
+
+# -- addresses ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        ("localhost:0", ("localhost", 0)),
+        ("[::1]:65535", ("::1", 65535)),
+        ("[0:0:0:0:0:0:0:1]:1", ("::1", 1)),
+        ("[::]:80", ("::", 80)),
+        ("host.example:080", ("host.example", 80)),
+    ],
+)
+def test_an_address_is_host_and_port(address: str, parts: tuple[str, int]) -> None:
+    assert split_address(address) == parts
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        ":",
+        ":8080",
+        "8080",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:-1",
+        "127.0.0.1:65536",
+        "127.0.0.1:http",
+        "127.0.0.1:٨٠",
+        "127.0.0.1:²",
+        "127.0.0.1:" + "1" * 5000,
+        "::1",
+        "::1:8080",
+        "[::1]",
+        "[::1:8080",
+        "::1]:8080",
+        "[127.0.0.1]:80",
+        "[]:80",
+        "[a]:80",
+        "a b:80",
+        "http://127.0.0.1:80",
+        "//127.0.0.1:80",
+        "user@host:80",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="expected HOST:PORT"):
+        split_address(address)
+    assert faults({"listen": address} if address else {}, {}, {"listen": address})
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.8.9.1",
+        "::1",
+        "0:0:0:0:0:0:0:1",
+        "::ffff:127.0.0.1",
+        "localhost",
+        "LocalHost.",
+    ],
+)
+def test_addresses_of_this_machine_alone_are_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "0.0.0.0",
+        "::",
+        "",
+        "10.0.0.1",
+        "127.0.0.1.evil.net",
+        "127.evil.net",
+        "127.1",
+        "localhost.net",
+    ],
+)
+def test_other_addresses_are_not(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8080", "[::]:8080", "10.0.0.1:1", "host.example:1"])
+def test_listening_beyond_loopback_needs_users_or_the_explicit_choice(
+    listen: str, tmp_path: Path
+) -> None:
+    users = tmp_path / "htpasswd"
+    users.touch()
+
+    [fault] = faults({"listen": listen})
+
+    assert fault.startswith("--listen: ")
+    assert "--proxy-auth" in fault
+    assert "--no-proxy-auth" in fault
+    assert load({"listen": listen, "proxy_auth": str(users)}, {}, {}).proxy_auth == users
+    assert load({"listen": listen, "no_proxy_auth": True}, {}, {}).no_proxy_auth
+    assert faults({"listen": listen, "no_proxy_auth": False}) == [fault]
+
+
+@pytest.mark.parametrize("console", ["off", "127.0.0.1:0", "localhost:8081", "[::1]:8081"])
+def test_the_console_is_on_loopback_or_off(console: str) -> None:
+    assert load({"console": console}, {}, {}).console == console
+
+
+@pytest.mark.parametrize("console", ["0.0.0.0:8081", "[::]:8081", "10.0.0.1:8081"])
+def test_the_console_is_never_on_other_addresses(console: str) -> None:
+    [fault] = faults({"console": console, "no_proxy_auth": True})
+
+    assert "only loopback" in fault
+
+
+# -- what follows from settings -------------------------------------------------------------
+
+
+def test_the_store_is_a_database_in_the_home_folder_by_default(tmp_path: Path) -> None:
+    assert Settings(home=tmp_path).store_url == f"sqlite:///{tmp_path}/callgate.db"
+    assert "~" not in Settings().store_url
+    assert Settings(store="postgresql://db/callgate").store_url == "postgresql://db/callgate"
+
+
+def test_gated_hosts_are_the_defaults_and_the_further_ones() -> None:
+    hosts = Settings(gate_host=("a.example",)).gated_hosts
+
+    assert hosts[0] == "api.openai.com"
+    assert hosts[-1] == "a.example"
+
+
+def test_what_gives_up_protection_is_named() -> None:
+    assert Settings().loosened == ()
+    assert Settings(
+        mode=Mode.OBSERVE,
+        on_scanner_error="allow",
+        unknown_result="allow",
+        no_proxy_auth=True,
+    ).loosened == (
+        "mode=observe",
+        "on_scanner_error=allow",
+        "unknown_result=allow",
+        "no_proxy_auth",
+    )
