@@ -1,0 +1,1 @@
+"""Scanners: a call in, a verdict out."""
