@@ -1,0 +1,177 @@
+"""Settings → a gate that works: the only place that chooses concrete parts."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from callgate import __version__, canonical, upstream
+from callgate.approvals import Approvals
+from callgate.audit import record
+from callgate.canonical import Json
+from callgate.delivery import Delivery
+from callgate.detectors import DETECTORS, Inspector, redact, redact_text
+from callgate.enforcement import Enforcement
+from callgate.errors import JsonError, SettingsError
+from callgate.gate import Gate, Redact, Rules
+from callgate.lookup import Lookup
+from callgate.model import Effect, Finding, ToolCall, Verdict
+from callgate.outcome import Choices
+from callgate.policy import Policy, PolicyFile
+from callgate.scanners.base import Scanner
+from callgate.scanners.local import Local
+from callgate.settings import Settings
+from callgate.settlement import Settlement
+from callgate.store import open_store
+from callgate.store.base import Record, Store
+from callgate.wayback import WayBack
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """Everything that a running proxy needs and has to close."""
+
+    settings: Settings
+    enforcement: Enforcement
+    store: Store
+    parts: AsyncExitStack
+
+    async def close(self) -> None:
+        """Write the stop record and close every part, the store last; raises StoreError."""
+        async with self.parts:
+            await self.store.append(
+                [record.process_record("stop", __version__, self.settings.mode)]
+            )
+
+
+async def assemble(
+    settings: Settings,
+    policy: PolicyFile | None,
+    approval_url: Callable[[str], str],
+    upstream_roots: Path,
+    on_record: Callable[[Record], None] | None = None,
+) -> Assembled:
+    """Build the gate; raises SettingsError or StoreError, and leaves nothing open then."""
+    async with AsyncExitStack() as parts:
+        store = await open_store(settings.store_url)
+        parts.push_async_callback(store.close)
+        enforcement = _enforcement(
+            settings, policy, store, parts, approval_url, upstream_roots, on_record
+        )
+        digest = (policy.current if policy else Policy.permissive()).digest
+        await store.append(
+            [
+                record.process_record(
+                    "start", __version__, settings.mode, settings.loosened, policy=digest
+                )
+            ]
+        )
+        kept = parts.pop_all()
+    return Assembled(settings, enforcement, store, kept)
+
+
+def _enforcement(
+    settings: Settings,
+    policy: PolicyFile | None,
+    store: Store,
+    parts: AsyncExitStack,
+    approval_url: Callable[[str], str],
+    upstream_roots: Path,
+    on_record: Callable[[Record], None] | None,
+) -> Enforcement:
+    permissive = Policy.permissive()
+
+    def current() -> Policy:
+        return policy.current if policy else permissive
+
+    inspector = Inspector([make() for make in DETECTORS.values()])
+    scanners = [_scanner(name, current, inspector) for name in settings.scanner]
+    sender = _upstream(settings, upstream_roots)
+    for scanner in scanners:
+        parts.push_async_callback(scanner.close)
+    parts.push_async_callback(sender.close)
+    approvals = Approvals(
+        store,
+        clock=lambda: datetime.now(UTC),
+        ttl_seconds=settings.approval_ttl_seconds,
+        url=approval_url,
+    )
+    rules = Rules(
+        mode=settings.mode,
+        on_scanner_error=Effect(settings.on_scanner_error.upper()),
+        scan_timeout_seconds=settings.scan_timeout_seconds,
+    )
+    gate = Gate(
+        rules,
+        store,
+        scanners,
+        approvals,
+        redactor(inspector),
+        lambda: current().digest,
+        on_record,
+    )
+    choices = Choices(
+        max_bytes=settings.max_body_mib << 20,
+        on_denied_result=settings.on_denied_result,
+        on_denied_hosted_tool=settings.on_denied_hosted_tool,
+        unknown_result=settings.unknown_result,
+        results=settings.results,
+    )
+    lookup = Lookup(sender)
+    wayback = WayBack(gate, lookup, current, result_inspector(inspector), choices)
+    delivery = Delivery(gate, lookup, Settlement(gate, lookup, sender))
+    return Enforcement(gate, wayback, delivery, choices)
+
+
+def _upstream(settings: Settings, roots: Path) -> upstream.HttpUpstream:
+    try:
+        context = upstream.trust(str(roots))
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"upstream_ca: {roots} can not be used: {error}") from error
+    return upstream.HttpUpstream(
+        context, settings.upstream_timeout_seconds, settings.max_body_mib << 20
+    )
+
+
+def _scanner(name: str, policy: Callable[[], Policy], inspector: Inspector) -> Scanner:
+    if name == "local":
+        return Local(policy, inspector)
+    raise SettingsError(f"scanner: {name!r} is not in this release; there is: local")
+
+
+def redactor(inspector: Inspector) -> Redact:
+    """Arguments without secrets and personal data, for the store and for people."""
+
+    def redacted(call: ToolCall, verdicts: Sequence[Verdict]) -> str:
+        try:
+            arguments = canonical.parse(call.arguments) if call.arguments.strip() else {}
+        except JsonError:
+            return redact_text(call.arguments, inspector)
+        found = [finding for verdict in verdicts for finding in verdict.findings]
+        # where the local scanner answered, it has shown every string to this inspector
+        if not any(verdict.scanner == Local.name and verdict.is_final for verdict in verdicts):
+            found += inspector.inspect(call.name, arguments)
+        return canonical.dump(redact(arguments, found)).decode()
+
+    return redacted
+
+
+def result_inspector(
+    inspector: Inspector,
+) -> Callable[[str, object], tuple[Sequence[Finding], str | None]]:
+    """Findings in a tool's output, and the output without what was found."""
+
+    def inspect(tool: str, output: object) -> tuple[Sequence[Finding], str | None]:
+        value: Json = output  # type: ignore[assignment]  # decoded JSON by contract
+        findings = inspector.inspect(tool, value)
+        cleaned = redact(value, findings)
+        if cleaned == value:
+            return findings, None
+        text = cleaned if isinstance(cleaned, str) else canonical.dump(cleaned).decode()
+        return findings, text
+
+    return inspect

@@ -1,0 +1,147 @@
+"""What the app gets of a response: annotated, redacted, or without calls it must not see."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from callgate import annotation, canonical
+from callgate.canonical import Json
+from callgate.errors import BodyError, UpstreamError
+from callgate.exchange import Request
+from callgate.gate import Gate
+from callgate.lookup import Lookup, calls_of
+from callgate.model import CallKey, Decision, Effect, Mode
+from callgate.outcome import Forward
+from callgate.settlement import Settlement, notices
+from callgate.surfaces.base import Endpoint, Hidden, Turn
+
+_log = logging.getLogger(__name__)
+
+_MAX_ROUNDS = 8
+"""All-denied rounds that one response settles before it says `in_progress`."""
+
+type Decisions = dict[CallKey, Decision]
+
+
+class Delivery:
+    """Applies decisions to a parsed response."""
+
+    def __init__(self, gate: Gate, lookup: Lookup, settlement: Settlement) -> None:
+        """`settlement` answers runs whose calls are all denied."""
+        self._gate = gate
+        self._lookup = lookup
+        self._settlement = settlement
+
+    async def apply(self, endpoint: Endpoint, request: Request, document: Json) -> Forward:
+        """Judge every call in the document and give what the app may have of it.
+
+        Raises BodyError for malformed calls and StoreError when the memory does not answer.
+        """
+        turns = endpoint.surface.read_response(endpoint, request, document)
+        decisions = await self._decide(turns)
+        is_changed = False
+        for turn in turns:
+            if self._gate.mode is Mode.WITHHOLD:
+                is_changed |= await self._withhold(endpoint, request, turn, decisions)
+            else:
+                is_changed |= await self._show(endpoint, turn, _of(turn, decisions))
+        return Forward(
+            canonical.dump(document) if is_changed else None,
+            annotation.headers(list(decisions.values()), self._gate.mode),
+        )
+
+    async def _decide(self, turns: Sequence[Turn]) -> Decisions:
+        decided = await self._gate.decide(calls_of(turns))
+        return {decision.call.key: decision for decision in decided}
+
+    async def _show(self, endpoint: Endpoint, turn: Turn, shown: Sequence[Decision]) -> bool:
+        """Let the app have these calls of a turn, redacted where that was decided."""
+        if self._gate.mode is Mode.OBSERVE:
+            await self._gate.delivered(shown, "delivered")
+            return False
+        # a pending call too: once it is approved, the redacted arguments are what was approved
+        arguments = {
+            d.call.id: d.sanitized_arguments
+            for d in shown
+            if d.effect is not Effect.ALLOW and d.sanitized_arguments is not None
+        }
+        if arguments:
+            endpoint.surface.replace_arguments(turn, arguments)
+        await self._gate.delivered((d for d in shown if d.call.id in arguments), "sanitized")
+        await self._gate.delivered((d for d in shown if d.call.id not in arguments), "delivered")
+        return bool(arguments)
+
+    # -- withhold -------------------------------------------------------------------------
+
+    async def _withhold(
+        self, endpoint: Endpoint, request: Request, turn: Turn, decisions: Decisions
+    ) -> bool:
+        """Take out what the app must not see; True when the turn was changed."""
+        rounds = 0
+        while known := await self._with_calls(endpoint, request, turn, decisions):
+            turn = known
+            mine = _of(turn, decisions)
+            is_denied = all(d.effect is Effect.DENY and d.is_final for d in mine)
+            if not (turn.is_settleable and mine and is_denied):
+                return await self._hide(endpoint, turn, mine) or rounds > 0
+            if rounds == _MAX_ROUNDS:
+                break
+            settled = await self._settlement.settle(endpoint, request, turn.scope, mine)
+            if settled is None:
+                break
+            rounds += 1
+            turn.node.clear()
+            turn.node.update(settled)
+            following = endpoint.surface.read_response(endpoint, request, turn.node)
+            if not following:
+                return True
+            if len(following) > 1:
+                raise BodyError("the answer to the notices shows more than one run")
+            turn = following[0]
+            decisions |= await self._decide([turn])
+        # the next poll goes on from here
+        endpoint.surface.withhold(turn, Hidden({}, {}))
+        return True
+
+    async def _with_calls(
+        self, endpoint: Endpoint, request: Request, turn: Turn, decisions: Decisions
+    ) -> Turn | None:
+        """Find the calls of a turn that names none: some servers show them elsewhere only.
+
+        None when they can not be read now.
+        """
+        if turn.calls or not turn.is_settleable:
+            return turn
+        try:
+            calls = await self._lookup.waiting(endpoint, request, turn.scope)
+        except (UpstreamError, BodyError) as error:
+            _log.warning("could not read the calls of %s: %s", turn.scope, error)
+            return None
+        decisions |= {d.call.key: d for d in await self._gate.decide(calls)}
+        return replace(turn, calls=calls)
+
+    async def _hide(self, endpoint: Endpoint, turn: Turn, mine: Sequence[Decision]) -> bool:
+        """Take denied calls out; while a call is undecided, its siblings wait with it."""
+        denied = [d for d in mine if d.effect is Effect.DENY and d.is_final]
+        held = [d for d in mine if _is_undecided(d)]
+        rest = [d for d in mine if d.effect is not Effect.DENY or not d.is_final]
+        if denied or held:
+            endpoint.surface.withhold(turn, Hidden(notices(denied), notices(held)))
+            await self._gate.delivered(denied, "withheld")
+        if held:
+            await self._gate.delivered(rest, "held")
+            return True
+        return await self._show(endpoint, turn, rest) or bool(denied)
+
+
+def _of(turn: Turn, decisions: Decisions) -> list[Decision]:
+    return list({call.key: decisions[call.key] for call in turn.calls}.values())
+
+
+def _is_undecided(decision: Decision) -> bool:
+    """A person has to decide, or the next poll judges the call again."""
+    if decision.effect is Effect.DENY:
+        return not decision.is_final
+    return decision.effect is Effect.REQUIRE_APPROVAL

@@ -1,0 +1,175 @@
+"""Requests and responses in, outcomes out: what the gate's decisions do to traffic.
+
+Knows no proxy: `addon` feeds it and carries out what it says. In `observe` nothing is ever
+refused or changed; what could not be read is recorded as not inspected.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from callgate import annotation, bodies, canonical, surfaces
+from callgate.audit import record
+from callgate.delivery import Delivery
+from callgate.errors import BodyError, JsonError, StoreError, UpstreamError
+from callgate.exchange import Request, Response, segments
+from callgate.gate import Gate
+from callgate.model import Mode
+from callgate.outcome import (
+    Choices,
+    Forward,
+    Outcome,
+    Refuse,
+    not_deliverable,
+    not_inspectable,
+    out_of_order,
+)
+from callgate.surfaces.base import Endpoint
+from callgate.wayback import WayBack
+
+_log = logging.getLogger(__name__)
+
+
+class Enforcement:
+    """The border between plain HTTP messages and the gate."""
+
+    def __init__(self, gate: Gate, wayback: WayBack, delivery: Delivery, choices: Choices) -> None:
+        """`choices` bounds the bodies that are read."""
+        self._gate = gate
+        self._wayback = wayback
+        self._delivery = delivery
+        self._choices = choices
+        self._unread: set[tuple[str, str]] = set()
+
+    @property
+    def mode(self) -> Mode:
+        """The mode in force."""
+        return self._gate.mode
+
+    @property
+    def observes(self) -> bool:
+        """Nothing may be refused or changed."""
+        return self._gate.mode is Mode.OBSERVE
+
+    def endpoint(self, method: str, target: str) -> Endpoint | None:
+        """Tell which operation a request line means, None for what carries no calls."""
+        return surfaces.endpoint_for(method, segments(target))
+
+    async def check_request(self, endpoint: Endpoint, request: Request) -> Outcome:
+        """Decide what becomes of a request whose body was read whole."""
+        try:
+            content = bodies.decode(
+                request.body, request.header("content-encoding"), self._choices.max_bytes
+            )
+            document = canonical.parse(content) if content.strip() else {}
+            outcome = await self._wayback.check(endpoint, request, document)
+        except (BodyError, UpstreamError) as error:
+            if self.observes:
+                return await self._not_inspected(request, str(error))
+            param = error.param if isinstance(error, BodyError) else None
+            outcome = not_inspectable(str(error), param)
+        except StoreError as error:
+            return Forward() if self.observes else out_of_order(f"its memory failed ({error})")
+        if isinstance(outcome, Refuse):
+            return await self._refused(request, outcome)
+        return outcome
+
+    async def check_response(
+        self, endpoint: Endpoint, request: Request, response: Response
+    ) -> Outcome:
+        """Decide what becomes of a response whose body was read whole."""
+        plain = Forward(headers=annotation.headers((), self.mode))
+        try:
+            content = bodies.decode(
+                response.body, response.header("content-encoding"), self._choices.max_bytes
+            )
+            document = canonical.parse(content)
+        except BodyError as error:
+            if not content_matters(response, error):
+                return plain
+            if self.observes:
+                return await self._not_inspected(request, str(error))
+            return await self._refused(request, not_deliverable(str(error)))
+        try:
+            return await self._delivery.apply(endpoint, request, document)
+        except BodyError as error:
+            if self.observes:
+                return await self._not_inspected(request, str(error))
+            return await self._refused(request, not_deliverable(str(error)))
+        except StoreError as error:
+            return plain if self.observes else out_of_order(f"its memory failed ({error})")
+
+    async def refuse_body(self, request: Request, why: str, *, is_request: bool) -> Outcome:
+        """Refuse a message whose body never came whole; in observe mode record it."""
+        if self.observes:
+            return await self._not_inspected(request, why)
+        return await self._refused(
+            request, not_inspectable(why) if is_request else not_deliverable(why)
+        )
+
+    async def not_inspected(self, request: Request, why: str) -> None:
+        """Record that something on a gated host passed unread."""
+        await self._not_inspected(request, why)
+
+    async def passes_unread(self, request: Request) -> None:
+        """Say and record, once each, which APIs carry calls past this release."""
+        name = surfaces.unread(segments(request.target))
+        key = (request.origin, name)
+        if not name or key in self._unread:
+            return
+        self._unread.add(key)
+        _log.warning("%s of %s is not gated in this release", name, request.origin)
+        try:
+            await self._not_inspected(request, f"{name} is not gated in this release")
+        except StoreError:
+            self._unread.discard(key)
+            raise
+
+    async def _not_inspected(self, request: Request, why: str) -> Forward:
+        try:
+            await self._gate.append(
+                [
+                    record.coverage_record(
+                        request.method,
+                        request.target,
+                        why,
+                        origin=request.origin,
+                        agent=request.caller(),
+                        mode=self.mode,
+                    )
+                ]
+            )
+        except StoreError:
+            if not self.observes:
+                raise
+        return Forward(headers=annotation.headers((), self.mode))
+
+    async def _refused(self, request: Request, outcome: Refuse) -> Outcome:
+        try:
+            await self._gate.append(
+                [
+                    record.refusal_record(
+                        outcome.error,
+                        request.method,
+                        request.target,
+                        self.mode,
+                        origin=request.origin,
+                        agent=request.caller(),
+                        decision=outcome.cause,
+                    )
+                ]
+            )
+        except StoreError as error:
+            return out_of_order(f"its memory failed ({error})")
+        return outcome
+
+
+def content_matters(response: Response, error: BodyError) -> bool:
+    """A body that is no JSON, under a status that is no success, is no run.
+
+    SDKs raise for it or follow the redirect, and show no call. A success without any body
+    carries no call either.
+    """
+    if response.status >= 300:
+        return not isinstance(error, JsonError)
+    return bool(response.body) and response.status not in (204, 205)

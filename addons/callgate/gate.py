@@ -1,0 +1,227 @@
+"""The one path of every tool call: known? → scanners → combine → approval → record → decision.
+
+Fails closed: a scanner that raises or takes too long, and a store that does not answer, make a
+DENY that is not remembered, so that the next look at the same call tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from callgate.approvals import Approvals
+from callgate.audit import record
+from callgate.errors import StoreError
+from callgate.judgement import combine, is_sound, judge_form, undecided
+from callgate.model import CallKey, Decision, Effect, Mode, Reason, ToolCall, Verdict
+from callgate.once import Once, Tell
+from callgate.scanners.base import Scanner
+from callgate.store.base import Record, Store
+
+_log = logging.getLogger(__name__)
+
+_REMEMBERED = 50_000
+_LARGE_CHARACTERS = 4096
+"""Larger arguments are redacted in a thread, and only the store remembers them."""
+
+type Redact = Callable[[ToolCall, Sequence[Verdict]], str]
+"""A call's arguments without secrets, given what the scanners saw in them."""
+
+type Delivery = tuple[CallKey, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the gate was told about failing and recording."""
+
+    mode: Mode
+    on_scanner_error: Effect = Effect.DENY
+    scan_timeout_seconds: float = 10.0
+
+
+class Gate:
+    """Decides on tool calls, once each, and records what was decided and delivered."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        store: Store,
+        scanners: Sequence[Scanner],
+        approvals: Approvals,
+        redact: Redact,
+        policy_digest: Callable[[], str],
+        on_record: Callable[[Record], None] | None = None,
+    ) -> None:
+        """`redact` gives what may be stored of a call's arguments; it may run in a thread.
+
+        `on_record` is told of every record that was stored; it must not raise.
+        """
+        self._rules = rules
+        self._store = store
+        self._scanners = scanners
+        self._approvals = approvals
+        self._redact = redact
+        self._policy_digest = policy_digest
+        self._on_record = on_record
+        self._settled: OrderedDict[CallKey, Decision] = OrderedDict()
+        self._delivered: OrderedDict[Delivery, None] = OrderedDict()
+        self._deciding = Once(self._look_up_or_judge)
+        self._delivering = Once(self._record_delivery)
+
+    @property
+    def mode(self) -> Mode:
+        """The mode that records carry."""
+        return self._rules.mode
+
+    async def decide(self, calls: Sequence[ToolCall]) -> list[Decision]:
+        """Decide on calls, side by side, in their order; never raises for a failing part."""
+        found = {call.key: self._settled[call.key] for call in calls if call.key in self._settled}
+        unknown = {call.key: call for call in calls if call.key not in found}
+        found |= await self._deciding.run(unknown)
+        # the store has only redacted arguments: hand back the call as it is on the wire
+        return [replace(found[call.key], call=call) for call in calls]
+
+    async def _look_up_or_judge(
+        self, calls: dict[CallKey, ToolCall], tell: Tell[CallKey, Decision]
+    ) -> None:
+        known: dict[CallKey, Decision] = {}
+        try:
+            known = await self._store.get(list(calls))
+            self._keep(known.values())
+            tell(known)
+            new = [call for key, call in calls.items() if key not in known]
+            if new:
+                tell(await self._judge(new))
+        except StoreError as error:
+            _log.error("store: %s", error)
+            why = "the memory of verdicts did not answer"
+            verdict = undecided("store", Reason.STORE_UNAVAILABLE, why)
+            tell({key: combine(call, [verdict]) for key, call in calls.items() if key not in known})
+
+    async def _judge(self, calls: Sequence[ToolCall]) -> dict[CallKey, Decision]:
+        """Scan, remember and record; raises StoreError."""
+        decisions = await asyncio.gather(*map(self._scan, calls))
+        policy = self._policy_digest()
+        records = [record.call_record(d, self._rules.mode, policy) for d in decisions]
+        kept = await self._store.put(decisions, records)
+        self._keep(kept.values())
+        # another proxy may have been first: then its decision counts, and its record stands
+        self._tell(
+            rec
+            for rec, decision in zip(records, decisions, strict=True)
+            if kept[decision.call.key].trace == decision.trace
+        )
+        return kept
+
+    async def _scan(self, call: ToolCall) -> Decision:
+        verdict = judge_form(call)
+        verdicts = [verdict] if verdict else await self._ask_scanners(call)
+        decision = combine(call, verdicts)
+        if len(call.arguments) > _LARGE_CHARACTERS:
+            decision = await asyncio.to_thread(self._storable, decision)
+        else:
+            decision = self._storable(decision)
+        if decision.effect is Effect.REQUIRE_APPROVAL:
+            # asked once, also where it is a scanner's failure that needs a person
+            return replace(decision, approval=self._approvals.ask(call), is_final=True)
+        return decision
+
+    def _storable(self, decision: Decision) -> Decision:
+        """Leave nothing in the decision, but for the call itself, that must not be stored.
+
+        Arguments that replace the raw ones are stored as well, so nothing stays in them that
+        a detector was told to let pass.
+        """
+        call, sanitized = decision.call, decision.sanitized_arguments
+        if sanitized is not None:
+            sanitized = self._redact(replace(call, arguments=sanitized), ())
+        return replace(
+            decision,
+            verdicts=tuple(replace(v, sanitized_arguments=None) for v in decision.verdicts),
+            sanitized_arguments=sanitized,
+            redacted_arguments=self._redact(call, decision.verdicts),
+        )
+
+    async def _ask_scanners(self, call: ToolCall) -> list[Verdict]:
+        answers: Sequence[object] = await asyncio.gather(
+            *(
+                asyncio.wait_for(scanner.scan(call), self._rules.scan_timeout_seconds)
+                for scanner in self._scanners
+            ),
+            return_exceptions=True,
+        )
+        return [
+            answer if is_sound(answer) else self._failed(scanner.name, answer)
+            for scanner, answer in zip(self._scanners, answers, strict=True)
+        ]
+
+    def _failed(self, scanner: str, answer: object) -> Verdict:
+        match answer:
+            case TimeoutError():
+                why = "took too long"
+            case BaseException():
+                # its text may quote the arguments
+                why = f"failed with {type(answer).__name__}"
+                _log.debug("scanner %s", scanner, exc_info=answer)
+            case _:
+                why = "answered nonsense"
+        _log.error("scanner %s %s", scanner, why)
+        return undecided(
+            scanner,
+            Reason.SCANNER_UNAVAILABLE,
+            f"the {scanner} scanner {why}",
+            self._rules.on_scanner_error,
+        )
+
+    def _keep(self, decisions: Iterable[Decision]) -> None:
+        """Remember in memory what can not change any more."""
+        for decision in decisions:
+            size = len(decision.call.arguments) + len(decision.sanitized_arguments or "")
+            can_change = decision.effect is Effect.REQUIRE_APPROVAL or not decision.is_final
+            if not can_change and size <= _LARGE_CHARACTERS:
+                self._settled[decision.call.key] = decision
+        _bound(self._settled)
+
+    async def known(self, surface: str, origin: str, scope: str) -> list[Decision]:
+        """Return every remembered decision of a scope; raises StoreError."""
+        return await self._store.find(surface, origin, scope)
+
+    async def delivered(self, decisions: Iterable[Decision], delivery: str) -> None:
+        """Record what the app got of these calls: once each, however often it is polled.
+
+        Raises StoreError: what can not be recorded must not be delivered.
+        """
+        got = {(decision.call.key, delivery): decision for decision in decisions}
+        new = {key: decision for key, decision in got.items() if key not in self._delivered}
+        await self._delivering.run(new)
+
+    async def _record_delivery(
+        self, new: dict[Delivery, Decision], tell: Tell[Delivery, None]
+    ) -> None:
+        await self.append(
+            [
+                record.delivery_record(decision, delivery, self._rules.mode)
+                for (_, delivery), decision in new.items()
+            ]
+        )
+        self._delivered.update(dict.fromkeys(new))
+        _bound(self._delivered)
+        tell(dict.fromkeys(new))
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Append records of refusals, results and coverage; raises StoreError."""
+        await self._store.append(records)
+        self._tell(records)
+
+    def _tell(self, records: Iterable[Record]) -> None:
+        if self._on_record:
+            for rec in records:
+                self._on_record(rec)
+
+
+def _bound[K, V](memory: OrderedDict[K, V]) -> None:
+    while len(memory) > _REMEMBERED:
+        memory.popitem(last=False)

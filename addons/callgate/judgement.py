@@ -1,0 +1,111 @@
+"""From verdicts to one decision: pure, knows no scanner, store or clock."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import TypeGuard
+
+from callgate import canonical
+from callgate.errors import JsonError
+from callgate.model import Decision, Effect, Reason, ToolCall, Verdict
+
+_KINDS = frozenset(("function", "mcp"))
+_UNDECIDED = uuid.UUID("6f0d1c1e-8f1b-5f0e-9a53-2f6a4c0c9d11")
+
+
+def judge_form(call: ToolCall) -> Verdict | None:
+    """Deny what no scanner should have to guess at: unknown types, ambiguous arguments."""
+    if call.kind not in _KINDS:
+        return _denial("form", Reason.UNKNOWN_TOOL_TYPE, "calls of this type are not known")
+    if call.arguments.strip():
+        try:
+            canonical.parse(call.arguments)
+        except JsonError:
+            # the parser's own words may quote a key, and that may be a secret
+            why = "the arguments are not JSON with exactly one reading"
+            return _denial("form", Reason.MALFORMED_ARGUMENTS, why)
+    return None
+
+
+def is_sound(answer: object) -> TypeGuard[Verdict]:
+    """Tell whether a scanner's answer is a verdict that can be recorded and carried out."""
+    if not isinstance(answer, Verdict) or not isinstance(answer.effect, Effect):
+        return False
+    if not 0 <= answer.risk <= 1:
+        return False
+    if answer.sanitized_arguments is None:
+        return answer.effect is not Effect.SANITIZE
+    try:
+        canonical.parse(answer.sanitized_arguments)
+    except JsonError:
+        return False
+    return True
+
+
+def undecided(
+    scanner: str, reason: Reason, explanation: str, effect: Effect = Effect.DENY
+) -> Verdict:
+    """The verdict of somebody who could not decide: it is never remembered."""
+    return Verdict(scanner, effect, (reason,), 0.5, "", explanation, is_final=False)
+
+
+def combine(call: ToolCall, verdicts: Sequence[Verdict]) -> Decision:
+    """Strictest wins; reasons are those of every verdict that objects, strictest first.
+
+    No verdict at all is a DENY: nobody has looked. So is a call that two scanners would
+    redact differently: what one of them leaves in, the other wants out. The decision's
+    verdicts are in order too, and of equal ones those that are sure come first.
+    """
+    ranked = sorted(verdicts, key=lambda v: (-v.effect.strictness, not v.is_final))
+    if not ranked:
+        ranked = [undecided("none", Reason.SCANNER_UNAVAILABLE, "no scanner was asked")]
+    sanitized = _sanitized(call, ranked)
+    if len(sanitized) > 1 and ranked[0].effect is not Effect.DENY:
+        why = "the scanners would redact the arguments in different ways"
+        ranked.insert(0, _denial("form", None, why))
+    strictest = ranked[0]
+    objecting = [v for v in ranked if v.effect is not Effect.ALLOW or not v.is_final]
+    reasons = dict.fromkeys(str(reason) for verdict in objecting for reason in verdict.reasons)
+    is_final = _is_final(strictest.effect, ranked)
+    return Decision(
+        call=call,
+        effect=strictest.effect,
+        reasons=tuple(reasons),
+        risk=max(verdict.risk for verdict in ranked),
+        trace=(strictest.trace or str(uuid.uuid4())) if is_final else _trace_of(call),
+        verdicts=tuple(ranked),
+        sanitized_arguments=next(iter(sanitized.values()), None),
+        is_final=is_final,
+    )
+
+
+def _denial(scanner: str, reason: Reason | None, explanation: str) -> Verdict:
+    reasons = (reason,) if reason else ()
+    return Verdict(scanner, Effect.DENY, reasons, 0.6, str(uuid.uuid4()), explanation)
+
+
+def _sanitized(call: ToolCall, ranked: Sequence[Verdict]) -> dict[str, str]:
+    """Arguments to use instead, each once whatever its spelling."""
+    return {
+        canonical.call_digest(call.kind, call.name, verdict.sanitized_arguments): (
+            verdict.sanitized_arguments
+        )
+        for verdict in reversed(ranked)
+        if verdict.effect is not Effect.ALLOW and verdict.sanitized_arguments is not None
+    }
+
+
+def _trace_of(call: ToolCall) -> str:
+    """The same for every try, so that the notice of an undecided call stays the same."""
+    name = "\n".join((call.origin, call.scope, call.id, call.digest))
+    # ids may hold lone surrogates, which UTF-8 has no form for
+    return str(uuid.uuid5(_UNDECIDED, name.encode("utf-8", "backslashreplace")))
+
+
+def _is_final(effect: Effect, verdicts: Sequence[Verdict]) -> bool:
+    """A DENY that somebody is sure of stands, whoever else could not decide."""
+    sure = [verdict for verdict in verdicts if verdict.is_final]
+    if effect is Effect.DENY:
+        return any(verdict.effect is Effect.DENY for verdict in sure)
+    return len(sure) == len(verdicts)

@@ -1,0 +1,106 @@
+"""Answers runs whose calls are all denied, so that their conversations go on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from callgate import annotation, canonical
+from callgate.audit import record
+from callgate.canonical import Json
+from callgate.errors import BodyError, UpstreamError
+from callgate.exchange import Request, Response
+from callgate.gate import Gate
+from callgate.lookup import Lookup, calls_of
+from callgate.model import Decision
+from callgate.surfaces.base import Endpoint
+from callgate.upstream import Upstream
+
+_log = logging.getLogger(__name__)
+
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Calls that a run waits for at one time."""
+
+    origin: str
+    scope: str
+    ids: frozenset[str]
+
+
+class Settlement:
+    """Submits the notices of denied calls, with the app's own credentials."""
+
+    def __init__(self, gate: Gate, lookup: Lookup, upstream: Upstream) -> None:
+        """Requests go out through `upstream`."""
+        self._gate = gate
+        self._lookup = lookup
+        self._upstream = upstream
+        self._locks: WeakValueDictionary[Round, asyncio.Lock] = WeakValueDictionary()
+        self._settled: OrderedDict[Round, None] = OrderedDict()
+
+    async def settle(
+        self, endpoint: Endpoint, request: Request, scope: str, denied: Sequence[Decision]
+    ) -> dict[str, Json] | None:
+        """Answer a turn with notices, once however many polls see it waiting.
+
+        Returns the API's picture of the run after that; None when it still waits, or when
+        the API did not say. Raises StoreError when what was done can not be recorded.
+        """
+        turn = Round(request.origin, scope, frozenset(d.call.id for d in denied))
+        lock = self._locks.setdefault(turn, asyncio.Lock())
+        async with lock:
+            await self._gate.delivered(denied, "withheld")
+            try:
+                return await self._settle(endpoint, request, turn, denied)
+            except (UpstreamError, BodyError) as error:
+                _log.warning("could not submit the notices of %s: %s", scope, error)
+                return None
+
+    async def _settle(
+        self, endpoint: Endpoint, request: Request, turn: Round, denied: Sequence[Decision]
+    ) -> dict[str, Json] | None:
+        # a poll that was on its way meanwhile still shows what has been answered
+        if turn in self._settled and (moved := await self._look(endpoint, request, turn)):
+            return moved
+        submit = endpoint.surface.settlement(request, turn.scope, notices(denied))
+        answer = await self._upstream.send(submit)
+        if answer.status >= 300:
+            # another proxy, or the app itself, may have been first
+            return await self._look(endpoint, request, turn)
+        self._settled[turn] = None
+        if len(self._settled) > _REMEMBERED:
+            self._settled.popitem(last=False)
+        await self._gate.append([record.notice_record(d, self._gate.mode) for d in denied])
+        return await self._moved(endpoint, request, turn, answer)
+
+    async def _look(
+        self, endpoint: Endpoint, request: Request, turn: Round
+    ) -> dict[str, Json] | None:
+        _, look = endpoint.surface.lookups(request, turn.scope)[0]
+        return await self._moved(endpoint, request, turn, await self._upstream.send(look))
+
+    async def _moved(
+        self, endpoint: Endpoint, request: Request, turn: Round, answer: Response
+    ) -> dict[str, Json] | None:
+        """The run in an answer, None while it still waits for calls of this turn."""
+        document = canonical.parse(answer.body) if answer.status < 300 else None
+        if not isinstance(document, dict):
+            return None
+        shown = endpoint.surface.read_response(endpoint, request, document)
+        waiting = [part for part in shown if part.is_waiting]
+        calls = calls_of(waiting)
+        if waiting and not calls:
+            calls = await self._lookup.waiting(endpoint, request, turn.scope)
+        return None if any(call.id in turn.ids for call in calls) else document
+
+
+def notices(decisions: Sequence[Decision]) -> dict[str, str]:
+    """Notices by call id."""
+    return {decision.call.id: annotation.notice(decision) for decision in decisions}

@@ -1,0 +1,338 @@
+"""The border: what can not be read is refused, and only observe mode lets it pass."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+
+import pytest
+
+from callgate.enforcement import content_matters
+from callgate.errors import BodyError, JsonError, StoreError
+from callgate.exchange import Response, header
+from callgate.model import Mode
+from callgate.outcome import Forward, Outcome, Refuse
+from tests.deciding import (
+    HOSTED,
+    RUN_PATH,
+    THREAD,
+    Api,
+    Bench,
+    asked,
+    at,
+    bench,
+    failing,
+    forwarded,
+    output,
+    refused,
+    secret,
+    tool,
+)
+
+SUBMIT = RUN_PATH + "/submit_tool_outputs"
+RUN_JSON = json.dumps(Api([tool("wipe")]).run()).encode()
+FULL = StoreError("the disk is full")
+LIMIT = {"max_bytes": 1 << 20}
+NOT_READABLE = [
+    pytest.param(b"not json", "", id="no-json"),
+    pytest.param(RUN_JSON[:-9], "", id="cut-off"),
+    pytest.param(b'{"id":1,"id":2}', "", id="duplicate-keys"),
+    pytest.param(b"\xff\xfe{}", "", id="no-utf8"),
+    pytest.param(b'{"a":NaN}', "", id="nan"),
+    pytest.param(b"[" * 1000, "", id="deep"),
+    pytest.param(RUN_JSON, "gzip", id="not-gzip"),
+    pytest.param(RUN_JSON, "compress", id="unknown-encoding"),
+    pytest.param(RUN_JSON, "gzip, br", id="two-encodings"),
+    pytest.param(gzip.compress(RUN_JSON)[:-9], "gzip", id="cut-off-gzip"),
+    pytest.param(gzip.compress(b" " * (1 << 21)), "gzip", id="bomb"),
+    pytest.param(b'{"x":"' + b"y" * (1 << 20) + b'"}', "", id="too-large"),
+]
+MALFORMED = [
+    {"status": "requires_action", "required_action": 7},
+    {"status": "requires_action", "required_action": {"tool_calls": [7]}},
+    {"status": "requires_action", "required_action": {"tool_calls": [{"function": {}}]}},
+]
+
+
+async def sent(made: Bench, body: bytes, encoding: str = "", path: str = SUBMIT) -> Outcome:
+    request = asked("POST", path)
+    headers = (*request.headers, ("Content-Encoding", encoding)) if encoding else request.headers
+    request = replace(request, body=body, headers=headers)
+    return await made.enforcement.check_request(at(request), request)
+
+
+async def got(made: Bench, body: bytes, encoding: str = "", status: int = 200) -> Outcome:
+    headers = (("content-encoding", encoding),) if encoding else ()
+    response = Response(status, headers, body)
+    return await made.enforcement.check_response(at(asked()), asked(), response)
+
+
+# -- bodies -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("body", "encoding"), NOT_READABLE)
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.WITHHOLD])
+async def test_body_that_can_not_be_read_is_refused(mode: Mode, body: bytes, encoding: str) -> None:
+    made = bench(mode=mode, choices=LIMIT)
+
+    request, response = await sent(made, body, encoding), await got(made, body, encoding)
+
+    assert (refused(request).error.code, refused(request).error.status) == (
+        "request_not_inspectable",
+        403,
+    )
+    assert (refused(response).error.code, refused(response).error.status) == (
+        "response_not_inspectable",
+        502,
+    )
+    assert [r["kind"] for r in await made.records()] == ["refusal", "refusal"]
+    assert made.api.sent == []
+
+
+@pytest.mark.parametrize(("body", "encoding"), NOT_READABLE)
+async def test_body_that_can_not_be_read_passes_in_observe_mode_and_is_recorded(
+    body: bytes, encoding: str
+) -> None:
+    made = bench(mode=Mode.OBSERVE, choices=LIMIT)
+
+    for outcome in (await sent(made, body, encoding), await got(made, body, encoding)):
+        assert forwarded(outcome).body is None
+        assert header(forwarded(outcome).headers, "callgate-mode") == "observe"
+    assert [r["kind"] for r in await made.records()] == ["coverage", "coverage"]
+    assert all(r["why"] for r in await made.records())
+
+
+@pytest.mark.parametrize("document", MALFORMED, ids=json.dumps)
+async def test_calls_that_can_not_be_told_are_refused_and_observed(document: object) -> None:
+    body = json.dumps(document).encode()
+    made, observed = bench(), bench(mode=Mode.OBSERVE)
+
+    assert refused(await got(made, body)).error.code == "response_not_inspectable"
+    assert forwarded(await got(observed, body)).body is None
+    assert [r["kind"] for r in await observed.records()] == ["coverage"]
+
+
+async def test_results_that_can_not_be_told_are_refused_with_their_place() -> None:
+    outcome = refused(await sent(bench(), b'{"tool_outputs":[{"output":"x"}]}'))
+
+    assert outcome.error.param == "tool_outputs[0].tool_call_id"
+
+
+async def test_refusal_is_recorded_with_the_call_that_is_to_blame() -> None:
+    made = bench([tool("wipe")])
+    await sent(made, json.dumps({"tool_outputs": [output("call_1")]}).encode())
+
+    [refusal] = await made.records("refusal")
+    assert (refusal["call"], refusal["tool"], refusal["decision"]) == ("call_1", "wipe", "DENY")
+
+
+async def test_compressed_bodies_are_read() -> None:
+    made = bench([tool("wipe")])
+
+    await got(made, gzip.compress(RUN_JSON), "gzip")
+    outcome = await sent(
+        made, gzip.compress(json.dumps({"tool_outputs": [output("call_1")]}).encode()), "gzip"
+    )
+
+    assert refused(outcome).error.code == "tool_call_denied"
+
+
+@pytest.mark.parametrize("body", [b"", b" \n"])
+async def test_request_without_a_body_carries_nothing(body: bytes) -> None:
+    assert forwarded(await sent(bench(), body)).body is None
+
+
+@pytest.mark.parametrize(("status", "body"), [(204, b""), (200, b""), (205, b""), (202, b"")])
+async def test_success_without_a_body_carries_no_call(status: int, body: bytes) -> None:
+    made = bench(mode=Mode.WITHHOLD)
+
+    outcome = forwarded(await got(made, body, status=status))
+
+    assert outcome == Forward(headers=(("Callgate-Mode", "withhold"),))
+    assert await made.records() == []
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 502])
+async def test_error_page_that_is_no_json_passes(status: int) -> None:
+    assert forwarded(await got(bench(), b"<html>", status=status)).body is None
+
+
+async def test_calls_under_an_error_status_are_judged_all_the_same() -> None:
+    made = bench([tool("look"), tool("wipe", "call_2")], mode=Mode.WITHHOLD)
+    body = json.dumps(made.api.run()).encode()
+
+    assert b"wipe" not in (forwarded(await got(made, body, status=400)).body or b"wipe")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "matters"),
+    [
+        (200, b"x", JsonError("no"), True),
+        (200, b"", JsonError("no"), False),
+        (204, b"x", JsonError("no"), False),
+        (205, b"x", JsonError("no"), False),
+        (299, b"x", BodyError("no"), True),
+        (300, b"x", JsonError("no"), False),
+        (404, b"x", BodyError("unknown encoding"), True),
+    ],
+)
+def test_unreadable_body_matters_where_an_sdk_could_show_a_call(
+    status: int, body: bytes, error: BodyError, matters: bool
+) -> None:
+    assert content_matters(Response(status, (), body), error) is matters
+
+
+# -- bodies that never came whole ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("is_request", "code"),
+    [(True, "request_not_inspectable"), (False, "response_not_inspectable")],
+)
+async def test_message_that_never_came_whole_is_refused(is_request: bool, code: str) -> None:
+    made, observed = bench(), bench(mode=Mode.OBSERVE)
+
+    outcome = await made.enforcement.refuse_body(asked(), "too large", is_request=is_request)
+    passed = await observed.enforcement.refuse_body(asked(), "too large", is_request=is_request)
+
+    assert refused(outcome).error.code == code
+    assert "too large" in refused(outcome).error.message
+    assert isinstance(passed, Forward)
+    assert (await observed.records("coverage"))[0]["why"] == "too large"
+
+
+async def test_what_passed_unread_is_recorded_without_its_query() -> None:
+    made = bench()
+    await made.enforcement.not_inspected(asked(target=f"{RUN_PATH}?key={secret()}"), "an upgrade")
+
+    [coverage] = await made.records()
+    assert (coverage["path"], coverage["why"], coverage["mode"]) == (
+        RUN_PATH,
+        "an upgrade",
+        "enforce",
+    )
+    assert secret() not in json.dumps(await made.records())
+
+
+async def test_api_that_is_not_gated_is_said_once_for_each_origin() -> None:
+    made = bench()
+    request = asked("POST", "/v1/responses")
+
+    for _ in range(3):
+        await made.enforcement.passes_unread(request)
+    await made.enforcement.passes_unread(replace(request, host="eu.api.openai.com"))
+    await made.enforcement.passes_unread(asked("GET", "/v1/models"))
+
+    assert [r["origin"] for r in await made.records("coverage")] == [
+        "api.openai.com:443",
+        "eu.api.openai.com:443",
+    ]
+
+
+async def test_api_that_is_not_gated_is_said_once_the_store_is_back() -> None:
+    made = bench()
+    made.store.failure = FULL  # type: ignore[attr-defined]
+    with pytest.raises(StoreError):
+        await made.enforcement.passes_unread(asked("POST", "/v1/responses"))
+    made.store.failure = None  # type: ignore[attr-defined]
+    await made.enforcement.passes_unread(asked("POST", "/v1/responses"))
+
+    assert len(await made.records("coverage")) == 1
+
+
+# -- what fails ---------------------------------------------------------------------------
+
+
+async def everything(made: Bench) -> list[Outcome]:
+    """Every way in and out, good and bad."""
+    request = json.dumps({"tool_outputs": [output("call_1")]}).encode()
+    return [
+        await sent(made, request),
+        await sent(made, b"not json"),
+        await sent(made, b'{"stream":true}', path=f"/v1/threads/{THREAD}/runs"),
+        await sent(made, b'{"assistant_id":"asst_1"}', path=f"/v1/threads/{THREAD}/runs"),
+        await sent(
+            made, b'{"tools":[{"type":"code_interpreter"}]}', path=f"/v1/threads/{THREAD}/runs"
+        ),
+        await got(made, RUN_JSON),
+        await got(made, b"not json"),
+        await got(made, json.dumps(MALFORMED[0]).encode()),
+        await made.enforcement.refuse_body(asked(), "too large", is_request=True),
+        await made.enforcement.refuse_body(asked(), "too large", is_request=False),
+    ]
+
+
+@pytest.mark.parametrize("network", [True, False])
+@pytest.mark.parametrize("disk", [True, False])
+async def test_observe_never_refuses_and_never_changes_whatever_fails(
+    network: bool, disk: bool
+) -> None:
+    made = bench([tool("wipe")], mode=Mode.OBSERVE, policy=HOSTED)
+    made.api.intercept = None if network else failing(0)
+    made.store.failure = None if disk else FULL  # type: ignore[attr-defined]
+
+    outcomes = await everything(made)
+    await made.enforcement.not_inspected(asked(), "an upgrade")
+
+    assert all(isinstance(o, Forward) and o.body is None for o in outcomes)
+    assert all(request.method == "GET" for request in made.api.sent)
+    made.store.failure = None  # type: ignore[attr-defined]
+    assert bool(await made.records()) is disk
+
+
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.WITHHOLD])
+async def test_everything_is_refused_while_the_store_is_down(mode: Mode) -> None:
+    made = bench([tool("wipe")], mode=mode, policy=HOSTED)
+    made.store.failure = FULL  # type: ignore[attr-defined]
+
+    outcomes = await everything(made)
+    with pytest.raises(StoreError):
+        await made.enforcement.not_inspected(asked(), "an upgrade")
+
+    # an assistant that the API does not know is the API's to refuse: nothing is remembered of it
+    stopped = [o for o in outcomes if isinstance(o, Refuse)]
+    assert len(stopped) == len(outcomes) - 1
+    assert {o.error.code for o in stopped} == {"callgate_unavailable"}
+    assert {o.error.status for o in stopped} == {503}
+
+
+async def test_refusal_that_can_not_be_recorded_is_a_refusal_still() -> None:
+    made = bench()
+    made.store.failure = FULL  # type: ignore[attr-defined]
+
+    assert refused(await sent(made, b"not json")).error.code == "callgate_unavailable"
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_no_secret_of_a_message_reaches_a_record(mode: Mode) -> None:
+    made = bench([tool("wipe")], mode=mode, choices={"results": "redact"})
+    wrong = f'{{"tool_outputs":[{{"tool_call_id":"call_1","output":"{secret()}"}}]}}'.encode()
+    key = ("authorization", f"Bearer {secret()}")
+    request = replace(
+        asked("POST", RUN_PATH + f"/submit_tool_outputs?key={secret()}"), body=wrong, headers=(key,)
+    )
+
+    await got(made, RUN_JSON.replace(b'{\\"x\\":1}', json.dumps(secret()).encode()[1:-1]))
+    await made.enforcement.check_request(at(request), request)
+    await sent(made, wrong[:-1])
+
+    assert len(await made.records()) >= 3
+    assert secret() not in json.dumps(await made.records())
+
+
+def test_endpoint_is_told_by_the_request_line() -> None:
+    enforcement = bench().enforcement
+
+    found = enforcement.endpoint("GET", RUN_PATH + "?limit=1")
+    assert found is not None
+    assert found.operation == "runs.retrieve"
+    assert enforcement.endpoint("GET", "/v1/models") is None
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_mode_is_the_gates(mode: Mode) -> None:
+    enforcement = bench(mode=mode).enforcement
+
+    assert enforcement.mode is mode
+    assert enforcement.observes is (mode is Mode.OBSERVE)

@@ -1,0 +1,160 @@
+"""Verdicts into decisions: the strictest wins, and what can not be carried out is denied."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+
+import pytest
+
+from callgate.judgement import combine, is_sound, judge_form, undecided
+from callgate.model import Effect, Reason, Verdict
+from tests.deciding import call, secret
+
+DOWN = undecided("down", Reason.SCANNER_UNAVAILABLE, "the scanner is down")
+
+
+def verdict(effect: Effect, scanner: str = "s", text: str | None = None) -> Verdict:
+    return Verdict(scanner, effect, (f"{effect}_BY_{scanner}",), 0.3, "", "", (), text)
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.product(Effect, Effect)))
+def test_strictest_verdict_wins(one: Effect, other: Effect) -> None:
+    decision = combine(call(), [verdict(one, "a", "{}"), verdict(other, "b", "{}")])
+
+    assert decision.effect.strictness == max(one.strictness, other.strictness)
+    assert decision.is_final
+    assert uuid.UUID(decision.trace)
+
+
+def test_reasons_are_of_those_who_object_strictest_first_each_once() -> None:
+    verdicts = [
+        verdict(Effect.ALLOW),
+        verdict(Effect.SANITIZE, "a", "{}"),
+        verdict(Effect.DENY, "b"),
+        verdict(Effect.DENY, "b"),
+    ]
+
+    assert combine(call(), verdicts).reasons == ("DENY_BY_b", "SANITIZE_BY_a")
+
+
+def test_risk_is_the_highest() -> None:
+    verdicts = [Verdict("a", Effect.DENY, risk=0.2), Verdict("b", Effect.ALLOW, risk=0.9)]
+
+    assert combine(call(), verdicts).risk == 0.9
+
+
+def test_nobody_asked_is_a_denial_that_is_not_final() -> None:
+    decision = combine(call(), [])
+
+    assert (decision.effect, decision.is_final) == (Effect.DENY, False)
+    assert decision.reasons == (Reason.SCANNER_UNAVAILABLE,)
+
+
+def test_sure_denial_comes_before_an_unsure_one() -> None:
+    sure = Verdict("sure", Effect.DENY, ("R",), trace="t", explanation="a rule")
+    decision = combine(call(), [DOWN, sure])
+
+    assert (decision.trace, decision.explanation, decision.is_final) == ("t", "a rule", True)
+    assert decision.reasons == ("R", Reason.SCANNER_UNAVAILABLE)
+
+
+@pytest.mark.parametrize("effect", [Effect.ALLOW, Effect.SANITIZE, Effect.REQUIRE_APPROVAL])
+def test_denial_of_somebody_unsure_is_not_final(effect: Effect) -> None:
+    decision = combine(call(), [verdict(effect, text="{}"), DOWN])
+
+    assert (decision.effect, decision.is_final) == (Effect.DENY, False)
+
+
+def test_undecided_call_keeps_its_trace_and_another_has_another() -> None:
+    first, second = combine(call(), [DOWN]), combine(call(), [DOWN])
+
+    assert first.trace == second.trace
+    assert combine(call(arguments="{}"), [DOWN]).trace != first.trace
+
+
+def test_id_that_utf8_can_not_carry_has_a_trace() -> None:
+    assert uuid.UUID(combine(call(id="call_\ud800"), [DOWN]).trace)
+
+
+def test_two_ways_to_redact_one_call_are_a_denial() -> None:
+    verdicts = [
+        verdict(Effect.SANITIZE, "a", '{"x":"[A]","y":"b"}'),
+        verdict(Effect.REQUIRE_APPROVAL, "b", '{"x":"a","y":"[B]"}'),
+    ]
+    decision = combine(call(), verdicts)
+
+    assert (decision.effect, decision.is_final) == (Effect.DENY, True)
+    assert set(decision.reasons) == {"SANITIZE_BY_a", "REQUIRE_APPROVAL_BY_b"}
+    assert "different ways" in decision.explanation
+
+
+def test_two_spellings_of_one_redaction_are_no_conflict() -> None:
+    verdicts = [
+        verdict(Effect.SANITIZE, "a", '{"x":"[A]"}'),
+        verdict(Effect.SANITIZE, "b", '{ "x" : "[A]" }'),
+    ]
+
+    assert combine(call(), verdicts).effect is Effect.SANITIZE
+
+
+def test_denial_needs_no_redaction() -> None:
+    verdicts = [
+        verdict(Effect.SANITIZE, "a", "{}"),
+        verdict(Effect.SANITIZE, "b", "[]"),
+        verdict(Effect.DENY, "c"),
+    ]
+
+    assert [v.scanner for v in combine(call(), verdicts).verdicts] == ["c", "a", "b"]
+
+
+def test_redaction_by_one_who_allows_does_not_count() -> None:
+    decision = combine(call(), [verdict(Effect.ALLOW, text="{}")])
+
+    assert decision.sanitized_arguments is None
+
+
+@pytest.mark.parametrize("arguments", ["", " \n", '{"a":1}', "[]", '"text"', '  {"a":1}\n'])
+def test_arguments_with_one_reading_are_for_the_scanners(arguments: str) -> None:
+    assert judge_form(call(arguments=arguments)) is None
+
+
+@pytest.mark.parametrize("arguments", ["{", "x", '{"a":1,"a":2}', "NaN", "{}{}", "[" * 300])
+def test_arguments_without_exactly_one_reading_are_denied(arguments: str) -> None:
+    found = judge_form(call(arguments=arguments))
+
+    assert found is not None
+    assert (found.effect, found.reasons) == (Effect.DENY, (Reason.MALFORMED_ARGUMENTS,))
+
+
+def test_explanation_of_bad_arguments_quotes_nothing() -> None:
+    found = judge_form(call(arguments=f'{{"{secret()}":1,"{secret()}":2}}'))
+
+    assert found is not None
+    assert secret() not in found.explanation
+
+
+@pytest.mark.parametrize(("kind", "is_known"), [("function", 1), ("mcp", 1), ("shell", 0), ("", 0)])
+def test_kinds_that_nobody_knows_are_denied(kind: str, is_known: int) -> None:
+    found = judge_form(call(kind=kind))
+
+    assert (found is None) == bool(is_known)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sound"),
+    [
+        (Verdict("s", Effect.DENY), True),
+        (Verdict("s", Effect.SANITIZE, sanitized_arguments="{}"), True),
+        (Verdict("s", Effect.REQUIRE_APPROVAL, sanitized_arguments="{}"), True),
+        (Verdict("s", Effect.SANITIZE), False),
+        (Verdict("s", Effect.REQUIRE_APPROVAL, sanitized_arguments="{"), False),
+        (Verdict("s", Effect.ALLOW, risk=-0.1), False),
+        (Verdict("s", Effect.ALLOW, risk=float("nan")), False),
+        (Verdict("s", "ALLOW"), False),  # type: ignore[arg-type]
+        (Effect.ALLOW, False),
+        (None, False),
+    ],
+)
+def test_only_what_can_be_carried_out_is_a_verdict(answer: object, sound: bool) -> None:
+    assert is_sound(answer) is sound

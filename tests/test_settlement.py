@@ -1,0 +1,181 @@
+"""Notices submitted once, with the app's credentials, and never over the API's objection."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from callgate import settlement as settlement_module
+from callgate.annotation import notice
+from callgate.canonical import Json
+from callgate.errors import StoreError
+from callgate.exchange import Request, Response
+from callgate.lookup import Lookup
+from callgate.model import Decision, Mode
+from callgate.settlement import Settlement, notices
+from tests.deciding import (
+    KEY,
+    RUN,
+    THREAD,
+    Api,
+    Bench,
+    asked,
+    at,
+    bench,
+    call,
+    failing,
+    reply,
+    tool,
+)
+
+SCOPE = f"{THREAD}/{RUN}"
+WIPE = [tool("wipe")]
+
+
+class Case:
+    """One run whose call is denied."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.bench: Bench = bench(mode=Mode.WITHHOLD, api=api)
+        self.settlement = Settlement(self.bench.gate, Lookup(api), api)
+        self.denied: list[Decision] = []
+
+    async def settle(self) -> dict[str, Json] | None:
+        self.denied = await self.bench.gate.decide([call("wipe")])
+        return await self.settlement.settle(at(asked()), asked(), SCOPE, self.denied)
+
+
+async def test_notices_are_submitted_as_the_app_and_the_run_moves_on() -> None:
+    case = Case(Api(WIPE))
+    run = await case.settle()
+
+    assert run is not None
+    assert run["status"] == "queued"
+    assert case.api.submitted == [notices(case.denied)] == [{"call_1": notice(case.denied[0])}]
+    assert KEY in case.api.sent[0].headers
+    kinds = [(r["kind"], r.get("delivery") or r.get("outcome")) for r in await case.bench.records()]
+    assert kinds == [("call", None), ("delivery", "withheld"), ("result", "added")]
+
+
+@pytest.mark.parametrize("names_calls", [True, False])
+async def test_concurrent_polls_submit_once(names_calls: bool) -> None:
+    async def slow(_: Request) -> None:
+        await asyncio.sleep(0.01)
+
+    case = Case(Api(WIPE, names_calls=names_calls))
+    case.api.intercept = slow
+
+    runs = await asyncio.gather(*(case.settle() for _ in range(20)))
+
+    assert case.api.submits == 1
+    assert {run and str(run["status"]) for run in runs} == {"queued"}
+    assert len(await case.bench.records("result")) == 1
+
+
+async def test_late_poll_of_what_has_been_answered_does_not_submit_again() -> None:
+    case = Case(Api(WIPE))
+    await case.settle()
+
+    run = await case.settle()
+
+    assert run is not None
+    assert case.api.submits == 1
+
+
+async def test_same_call_asked_again_is_answered_again() -> None:
+    case = Case(Api(WIPE, WIPE))
+
+    assert await case.settle() is None
+    run = await case.settle()
+
+    assert run is not None
+    assert case.api.submits == 2
+
+
+async def test_refused_notices_are_looked_after_and_not_repeated() -> None:
+    case = Case(Api(WIPE))
+    case.api.intercept = failing(400, "submit_tool_outputs")
+
+    assert await case.settle() is None
+    assert [request.method for request in case.api.sent] == ["POST", "GET"]
+    assert await case.bench.records("result") == []
+
+
+async def test_run_that_somebody_else_answered_is_shown_as_it_is_now() -> None:
+    case = Case(Api())
+    run = await case.settle()
+
+    assert run is not None
+    assert run["status"] == "queued"
+
+
+@pytest.mark.parametrize("status", [0, 401, 500])
+async def test_api_that_does_not_answer_changes_nothing(status: int) -> None:
+    case = Case(Api(WIPE))
+    case.api.intercept = failing(status)
+
+    assert await case.settle() is None
+    case.api.intercept = None
+    assert await case.settle() is not None
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"required_action":{"tool_calls":7}}'])
+async def test_answer_that_is_no_run_shows_nothing_but_what_was_done_is_recorded(
+    body: bytes,
+) -> None:
+    async def garbage(request: Request) -> Response | None:
+        return Response(200, (), body)
+
+    case = Case(Api(WIPE))
+    case.api.intercept = garbage
+
+    assert await case.settle() is None
+    assert len(await case.bench.records("result")) == 1
+
+
+async def test_run_that_waits_without_naming_its_calls_is_asked_for_them() -> None:
+    async def always_waits(request: Request) -> Response | None:
+        if request.method == "GET":
+            return None
+        return reply({"id": RUN, "thread_id": THREAD, "status": "requires_action"})
+
+    case = Case(Api(WIPE, names_calls=False))
+    case.api.intercept = always_waits
+
+    assert await case.settle() is None
+
+
+async def test_what_can_not_be_recorded_is_not_submitted() -> None:
+    case = Case(Api(WIPE))
+    denied = await case.bench.gate.decide([call("wipe")])
+    case.bench.store.failure = StoreError("full")  # type: ignore[attr-defined]
+
+    with pytest.raises(StoreError):
+        await case.settlement.settle(at(asked()), asked(), SCOPE, denied)
+    assert case.api.sent == []
+
+
+async def test_cancelled_poll_leaves_the_run_to_the_next() -> None:
+    case = Case(Api(WIPE))
+    first = asyncio.ensure_future(case.settle())
+    second = asyncio.ensure_future(case.settle())
+    await asyncio.sleep(0)
+    first.cancel()
+
+    async with asyncio.timeout(5):
+        assert await second is not None
+
+
+async def test_memory_of_settled_turns_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settlement_module, "_REMEMBERED", 1)
+    case = Case(Api(WIPE, WIPE))
+    await case.settle()
+    first = list(case.settlement._settled)
+    decisions = await case.bench.gate.decide([call("wipe", arguments="{}", id="call_2")])
+    case.api.rounds = [[tool("wipe", "call_2", "{}")]]
+    await case.settlement.settle(at(asked()), asked(), SCOPE, decisions)
+
+    assert len(case.settlement._settled) == 1
+    assert list(case.settlement._settled) != first

@@ -1,0 +1,697 @@
+"""What may go back to the API: results of calls that were let through, or their notices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callgate.annotation import notice
+from callgate.canonical import Json as AnyJson
+from callgate.errors import StoreError
+from callgate.exchange import Request, Response
+from callgate.model import Decision, Mode
+from callgate.outcome import Outcome
+from callgate.store import open_store
+from callgate.surfaces.assistants import Assistants
+from tests.deciding import (
+    ASSISTANT,
+    HOSTED,
+    KEY,
+    RUN,
+    RUN_PATH,
+    THREAD,
+    Api,
+    Bench,
+    Json,
+    ScriptedScanner,
+    allow,
+    bench,
+    failing,
+    forwarded,
+    output,
+    refused,
+    secret,
+    sent_on,
+    tool,
+)
+
+LOOK, WIPE, PAY = tool("look", "call_a"), tool("wipe", "call_d"), tool("pay", "call_p")
+RUNS_PATH = f"/v1/threads/{THREAD}/runs"
+REPLACE = {"on_denied_result": "replace"}
+
+
+async def polled(*calls: Json, **options: Any) -> Bench:
+    """A gate that has seen the run, and of which nothing was asked yet."""
+    made = bench(list(calls), **options)
+    await made.poll()
+    made.api.sent.clear()
+    return made
+
+
+async def decision_on(made: Bench, id: str) -> Decision:
+    known = await made.gate.known("assistants", "api.openai.com:443", f"{THREAD}/{RUN}")
+    return next(decision for decision in known if decision.call.id == id)
+
+
+async def notice_of(made: Bench, id: str) -> str:
+    return notice(await decision_on(made, id))
+
+
+async def approve(made: Bench) -> None:
+    for item in await made.approvals.pending():
+        await made.approvals.approve(item.approval.id, "kim")
+
+
+async def results(made: Bench) -> list[tuple[Any, Any]]:
+    return [(r["call"], r["outcome"]) for r in await made.records("result")]
+
+
+def code(outcome: Outcome) -> str:
+    return refused(outcome).error.code
+
+
+# -- results of known calls ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_result_of_an_allowed_call_passes_untouched(mode: Mode) -> None:
+    made = await polled(LOOK, mode=mode)
+
+    outcome = await made.submit(output("call_a"))
+
+    assert forwarded(outcome).body is None
+    assert await results(made) == [("call_a", "passed")]
+    assert made.api.sent == []
+
+
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.WITHHOLD])
+async def test_result_of_a_denied_call_is_refused_with_all_that_a_reader_needs(mode: Mode) -> None:
+    made = await polled(LOOK, WIPE, mode=mode)
+
+    outcome = refused(await made.submit(output("call_a"), output("call_d")))
+
+    error, decision = outcome.error, await decision_on(made, "call_d")
+    assert (error.code, error.status, error.type) == ("tool_call_denied", 403, "permission_error")
+    assert error.param == "tool_outputs[1].output"
+    for part in ("'call_d'", "(wipe)", "POLICY_DENIED", decision.trace, notice(decision), "cancel"):
+        assert part in error.message
+    assert made.api.sent == []
+    assert await results(made) == [("call_d", "refused")]
+    [refusal] = await made.records("refusal")
+    assert (refusal["code"], refusal["trace"]) == ("tool_call_denied", decision.trace)
+    assert refusal["path"] == RUN_PATH + "/submit_tool_outputs"
+
+
+@pytest.mark.parametrize("made_up", [None, "", "done", 7, True, ["x"], {"a": 1}, [], {}])
+async def test_only_the_notice_itself_stands_for_a_denied_call(made_up: object) -> None:
+    made = await polled(WIPE)
+
+    assert code(await made.submit(output("call_d", made_up))) == "tool_call_denied"
+
+
+@pytest.mark.parametrize("change", ["{} ", " {}", "[{}]", "{}\n{}"])
+async def test_notice_with_anything_added_is_no_notice(change: str) -> None:
+    made = await polled(WIPE)
+    text = await notice_of(made, "call_d")
+
+    assert code(await made.submit(output("call_d", change.replace("{}", text)))) == (
+        "tool_call_denied"
+    )
+
+
+async def test_notice_in_a_list_is_no_notice() -> None:
+    made = await polled(WIPE)
+
+    assert code(await made.submit(output("call_d", [await notice_of(made, "call_d")])))
+
+
+async def test_exact_notice_passes_untouched() -> None:
+    made = await polled(WIPE)
+
+    outcome = await made.submit(output("call_d", await notice_of(made, "call_d")))
+
+    assert forwarded(outcome).body is None
+    assert await results(made) == [("call_d", "passed")]
+
+
+async def test_notice_of_another_call_does_not_pass() -> None:
+    made = await polled(WIPE, tool("wipe", "call_e"))
+    text = await notice_of(made, "call_e")
+
+    assert code(await made.submit(output("call_d", text), output("call_e", text)))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_notice_beside_a_real_result_of_the_same_call_is_refused(order: int) -> None:
+    made = await polled(WIPE)
+    both = [output("call_d", await notice_of(made, "call_d")), output("call_d", "done")][::order]
+
+    outcome = refused(await made.submit(*both))
+
+    assert outcome.error.code == "tool_call_denied"
+    assert outcome.error.param == f"tool_outputs[{1 if order == 1 else 0}].output"
+
+
+async def test_refusal_counts_the_other_results_that_are_to_blame() -> None:
+    made = await polled(WIPE, tool("wipe", "call_e"), tool("wipe", "call_f"))
+
+    outcome = refused(await made.submit(*(output(f"call_{x}") for x in "def")))
+
+    assert "2 more results" in outcome.error.message
+
+
+async def test_sanitized_calls_result_passes() -> None:
+    made = await polled(tool("send", "call_s", json.dumps({"text": secret()})))
+
+    assert forwarded(await made.submit(output("call_s"))).body is None
+
+
+async def test_one_id_seen_with_several_arguments_counts_by_the_strictest() -> None:
+    made = await polled(tool("look", "call_1"))
+    await made.respond(Api([tool("wipe", "call_1")]).run())
+
+    assert code(await made.submit(output("call_1"))) == "tool_call_denied"
+
+
+# -- approvals ----------------------------------------------------------------------------
+
+
+async def test_result_of_a_pending_call_is_refused_with_the_place_to_decide() -> None:
+    made = await polled(PAY)
+
+    outcome = refused(await made.submit(output("call_p")))
+
+    approval = (await decision_on(made, "call_p")).approval
+    assert approval is not None
+    assert outcome.error.code == "tool_call_pending_approval"
+    assert approval.url in outcome.error.message
+    assert f"callgate approvals approve {approval.id}" in outcome.error.message
+
+
+async def test_result_passes_as_soon_as_the_call_is_approved_elsewhere(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/callgate.db"
+    stores = [await open_store(url), await open_store(url)]
+    here = await polled(PAY, store=stores[0])
+    await here.approvals.pending()
+    there = bench(store=stores[1])
+    before = await here.submit(output("call_p"))
+    await approve(there)
+    after = await here.submit(output("call_p"))
+
+    assert code(before) == "tool_call_pending_approval"
+    assert forwarded(after).body is None
+    for store in stores:
+        await store.close()
+
+
+async def test_result_of_a_call_that_expired_meanwhile_is_refused() -> None:
+    made = await polled(PAY)
+    pending_notice = await notice_of(made, "call_p")
+    assert forwarded(await made.submit(output("call_p", pending_notice))).body is None
+    made.clock.advance(601)
+
+    outcome = refused(await made.submit(output("call_p")))
+
+    assert outcome.error.code == "tool_call_denied"
+    assert "APPROVAL_EXPIRED" in outcome.error.message
+
+
+# -- results of unknown calls -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names_calls", [True, False])
+async def test_unknown_call_is_looked_up_with_the_apps_credentials_and_judged(
+    names_calls: bool,
+) -> None:
+    made = bench(api=Api([LOOK, WIPE], names_calls=names_calls))
+
+    outcome = await made.submit(output("call_a"), output("call_d"))
+
+    assert code(outcome) == "tool_call_denied"
+    assert made.api.sent
+    assert all(KEY in request.headers and request.method == "GET" for request in made.api.sent)
+    assert len(await made.records("call")) == 2
+
+
+async def test_unknown_call_that_is_allowed_passes() -> None:
+    made = bench([LOOK])
+
+    assert forwarded(await made.submit(output("call_a"))).body is None
+
+
+async def test_call_that_the_api_does_not_know_either_is_refused() -> None:
+    made = bench([LOOK])
+
+    outcome = refused(await made.submit(output("call_x")))
+
+    assert outcome.error.code == "tool_call_unknown"
+    assert "'call_x'" in outcome.error.message
+    assert "the API does not know it either" in outcome.error.message
+    [coverage] = await made.records("coverage")
+    assert "refused" in str(coverage["why"])
+
+
+@pytest.mark.parametrize("choice", ["refuse", "allow"])
+@pytest.mark.parametrize(
+    "intercept",
+    [failing(0), failing(503), failing(401), failing(503, "/steps")],
+    ids=["network", "503", "401", "steps"],
+)
+async def test_api_that_does_not_answer_lets_nothing_unknown_through(
+    intercept: Callable[[Request], Awaitable[Response | None]], choice: str
+) -> None:
+    made = bench(api=Api([WIPE], names_calls=False), choices={"unknown_result": choice})
+    made.api.intercept = intercept
+
+    outcome = refused(await made.submit(output("call_x")))
+
+    assert outcome.error.code == "tool_call_unknown"
+    assert "could not ask the API" in outcome.error.message
+
+
+async def test_malformed_answer_lets_nothing_unknown_through() -> None:
+    async def garbage(_: Request) -> Response:
+        return Response(200, (), b"<html>")
+
+    made = bench([WIPE], choices={"unknown_result": "allow"})
+    made.api.intercept = garbage
+
+    assert code(await made.submit(output("call_d"))) == "tool_call_unknown"
+
+
+async def test_unknown_result_may_be_let_through_and_that_is_recorded() -> None:
+    made = bench([LOOK, WIPE], choices={"unknown_result": "allow"})
+
+    outcome = await made.submit(output("call_x"))
+    denied = await made.submit(output("call_x"), output("call_d"))
+
+    assert sent_on(outcome)["tool_outputs"][0] == output("call_x")
+    assert code(denied) == "tool_call_denied"
+    assert "passed" in str((await made.records("coverage"))[0]["why"])
+
+
+async def test_call_that_could_not_be_judged_is_judged_again_when_its_result_comes() -> None:
+    scanner = ScriptedScanner(RuntimeError("down"), RuntimeError("down"), allow())
+    made = await polled(LOOK, scanners=[scanner])
+
+    failed = refused(await made.submit(output("call_a")))
+    healed = await made.submit(output("call_a"))
+
+    assert failed.error.code == "tool_call_denied"
+    assert "SCANNER_UNAVAILABLE" in failed.error.message
+    assert forwarded(healed).body is None
+
+
+async def test_notice_of_an_undecided_call_passes() -> None:
+    made = await polled(LOOK, scanners=[ScriptedScanner(RuntimeError("down"))])
+    message = refused(await made.submit(output("call_a"))).error.message
+    text = message.partition("as its output: '")[2].partition("'")[0]
+
+    assert forwarded(await made.submit(output("call_a", text))).body is None
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        RUN_PATH.replace("thread_1", "THREAD_1"),
+        RUN_PATH.replace("run_1", "RUN_1"),
+        RUN_PATH.replace("run_1", "run_2"),
+        RUN_PATH.replace("threads", "Threads").replace("run_1", "run_%32"),
+    ],
+)
+async def test_result_sent_to_another_spelling_of_the_run_does_not_inherit_its_decisions(
+    target: str,
+) -> None:
+    made = await polled(LOOK)
+
+    assert code(await made.submit(output("call_a"), target=target)) == "tool_call_unknown"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        RUN_PATH.replace("run_1", "run%5F1"),
+        RUN_PATH.replace("threads", "THREADS").replace("/runs", "//Runs"),
+        RUN_PATH.replace("/v1", "/v1/./x/.."),
+    ],
+)
+async def test_result_sent_to_the_same_run_spelled_otherwise_is_still_refused(target: str) -> None:
+    made = await polled(WIPE)
+
+    assert code(await made.submit(output("call_d"), target=target)) == "tool_call_denied"
+
+
+# -- replacing and adding -----------------------------------------------------------------
+
+
+async def test_denied_results_may_be_replaced_by_their_notices() -> None:
+    made = await polled(LOOK, WIPE, PAY, choices=REPLACE)
+
+    body = sent_on(
+        await made.submit(output("call_a"), output("call_d", {"a": 1}), output("call_p"), extra=1)
+    )
+
+    assert body == {
+        "tool_outputs": [
+            output("call_a"),
+            output("call_d", await notice_of(made, "call_d")),
+            output("call_p", await notice_of(made, "call_p")),
+        ],
+        "extra": 1,
+    }
+    assert await results(made) == [
+        ("call_a", "passed"),
+        ("call_d", "replaced"),
+        ("call_p", "replaced"),
+    ]
+    assert await made.records("refusal") == []
+
+
+async def test_every_result_of_a_denied_call_is_replaced() -> None:
+    made = await polled(WIPE, choices=REPLACE)
+
+    body = sent_on(await made.submit(output("call_d", "one"), output("call_d", "two")))
+
+    assert body["tool_outputs"] == [output("call_d", await notice_of(made, "call_d"))] * 2
+
+
+async def test_approval_of_a_denied_call_is_refused_or_becomes_a_refusal() -> None:
+    document = {"tool_approvals": [{"tool_call_id": "call_d", "approve": True}]}
+    refuses, replaces = await polled(WIPE), await polled(WIPE, choices=REPLACE)
+
+    assert refused(await refuses.send(document)).error.param == "tool_approvals[0].approve"
+    assert sent_on(await replaces.send(document))["tool_approvals"][0]["approve"] is False
+
+
+async def test_unknown_results_are_not_replaced() -> None:
+    made = await polled(WIPE, choices=REPLACE)
+
+    assert code(await made.submit(output("call_x"), output("call_d"))) == "tool_call_unknown"
+
+
+async def test_surface_that_fails_to_replace_a_result_does_not_let_it_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = await polled(WIPE, choices=REPLACE)
+    monkeypatch.setattr(Assistants, "replace_results", lambda *_: None)
+
+    assert code(await made.submit(output("call_d"))) == "tool_call_denied"
+    assert await results(made) == [("call_d", "refused")]
+
+
+@pytest.mark.parametrize("names_calls", [True, False])
+async def test_notice_of_a_call_that_was_left_out_is_added(names_calls: bool) -> None:
+    made = bench(api=Api([LOOK, WIPE], names_calls=names_calls), mode=Mode.WITHHOLD)
+    await made.poll()
+
+    body = sent_on(await made.submit(output("call_a")))
+
+    assert body["tool_outputs"] == [
+        output("call_a"),
+        output("call_d", await notice_of(made, "call_d")),
+    ]
+    assert await results(made) == [("call_a", "passed"), ("call_d", "added")]
+
+
+@pytest.mark.parametrize("document", [{}, {"tool_outputs": []}, {"tool_outputs": None}])
+async def test_notices_are_added_to_a_request_without_results(document: Json) -> None:
+    made = await polled(WIPE)
+
+    body = sent_on(await made.send(document))
+
+    assert [item["tool_call_id"] for item in body["tool_outputs"]] == ["call_d"]
+
+
+async def test_nothing_is_added_for_what_the_api_does_not_wait_for_now() -> None:
+    made = bench([LOOK, tool("wipe", "call_old")], [LOOK, WIPE])
+    await made.poll()
+    made.api.done.append(made.api.rounds.pop(0))
+    await made.poll()
+
+    body = sent_on(await made.submit(output("call_a")))
+
+    assert [o["tool_call_id"] for o in body["tool_outputs"]] == ["call_a", "call_d"]
+
+
+async def test_pending_call_that_was_left_out_is_left_to_the_api() -> None:
+    made = await polled(LOOK, PAY)
+
+    assert forwarded(await made.submit(output("call_a"))).body is None
+
+
+@pytest.mark.parametrize("status", [0, 503])
+async def test_nothing_is_added_when_the_api_does_not_say_what_it_waits_for(status: int) -> None:
+    made = await polled(LOOK, WIPE)
+    made.api.intercept = failing(status)
+
+    assert forwarded(await made.submit(output("call_a"))).body is None
+
+
+async def test_request_without_results_of_a_run_without_denials_passes() -> None:
+    made = await polled(LOOK)
+
+    assert forwarded(await made.send({"tool_outputs": []})).body is None
+    assert await made.records("result") == []
+
+
+# -- what results hold --------------------------------------------------------------------
+
+
+async def test_secret_in_a_result_is_recorded_and_passes_as_it_is() -> None:
+    made = await polled(LOOK)
+
+    outcome = await made.submit(output("call_a", f"the key is {secret()}"))
+
+    assert forwarded(outcome).body is None
+    [result] = await made.records("result")
+    assert "AWS_ACCESS_KEY" in json.dumps(result["findings"])
+    assert secret() not in json.dumps(await made.records())
+
+
+@pytest.mark.parametrize("filler", ["", "word " * 2000])
+async def test_secret_in_a_result_may_be_redacted(filler: str) -> None:
+    made = await polled(LOOK, tool("look", "call_b"), choices={"results": "redact"})
+
+    body = sent_on(
+        await made.submit(output("call_a", f"{filler}key {secret()}"), output("call_b", "clean"))
+    )
+
+    assert body["tool_outputs"] == [
+        output("call_a", f"{filler}key [REDACTED:AWS_ACCESS_KEY]"),
+        output("call_b", "clean"),
+    ]
+
+
+async def test_secret_in_a_structured_result_is_redacted_as_text() -> None:
+    made = await polled(LOOK, choices={"results": "redact"})
+
+    body = sent_on(await made.submit(output("call_a", [{"text": secret()}])))
+
+    assert body["tool_outputs"][0]["output"] == '[{"text":"[REDACTED:AWS_ACCESS_KEY]"}]'
+
+
+async def test_redaction_never_stands_in_the_way_of_a_notice() -> None:
+    made = await polled(WIPE, choices={"results": "redact", **REPLACE})
+
+    body = sent_on(await made.submit(output("call_d", f"key {secret()}")))
+
+    assert body["tool_outputs"] == [output("call_d", await notice_of(made, "call_d"))]
+    assert secret() not in json.dumps(await made.records())
+
+
+async def test_results_may_be_left_alone() -> None:
+    made = await polled(LOOK, choices={"results": "off"})
+
+    assert forwarded(await made.submit(output("call_a", secret()))).body is None
+    assert "findings" not in (await made.records("result"))[0]
+
+
+async def test_secret_in_an_unknown_result_is_redacted_too() -> None:
+    made = bench([LOOK], choices={"results": "redact", "unknown_result": "allow"})
+
+    body = sent_on(await made.submit(output("call_x", secret())))
+
+    assert secret() not in json.dumps(body)
+
+
+# -- observe ------------------------------------------------------------------------------
+
+
+async def test_observe_lets_everything_through_and_records_it() -> None:
+    made = await polled(
+        LOOK, WIPE, PAY, mode=Mode.OBSERVE, choices={"results": "redact", **REPLACE}
+    )
+
+    outcome = await made.submit(
+        output("call_a", secret()), output("call_d"), output("call_p"), output("call_x")
+    )
+
+    assert forwarded(outcome).body is None
+    assert await results(made) == [("call_a", "passed"), ("call_d", "passed"), ("call_p", "passed")]
+    assert len(await made.records("coverage")) == 1
+    assert await made.records("refusal") == []
+
+
+async def test_observe_records_results_though_the_api_does_not_answer() -> None:
+    made = await polled(WIPE, mode=Mode.OBSERVE)
+    made.api.intercept = failing(503)
+
+    outcome = await made.submit(output("call_d"), output("call_x"))
+
+    assert forwarded(outcome).body is None
+    assert await results(made) == [("call_d", "passed")]
+
+
+# -- streams ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [True, 1, "true"])
+@pytest.mark.parametrize("operation", ["", "/run_1/submit_tool_outputs"])
+async def test_streamed_run_is_refused(operation: str, stream: object) -> None:
+    made = await polled(LOOK)
+    document = {"assistant_id": ASSISTANT, "tool_outputs": [output("call_a")], "stream": stream}
+
+    outcome = refused(await made.send(document, RUNS_PATH, operation))
+
+    assert (outcome.error.code, outcome.error.param) == ("request_not_inspectable", "stream")
+
+
+async def test_streamed_run_passes_in_observe_mode_and_its_results_are_judged() -> None:
+    made = await polled(WIPE, mode=Mode.OBSERVE)
+
+    outcome = await made.submit(output("call_d"), stream=True)
+
+    assert forwarded(outcome).body is None
+    assert [r["kind"] for r in await made.records()][-2:] == ["coverage", "result"]
+
+
+# -- hosted tools -------------------------------------------------------------------------
+
+
+INTERPRETER: AnyJson = {"type": "code_interpreter"}
+FUNCTION: AnyJson = {"type": "function", "function": {"name": "look"}}
+
+
+async def created(made: Bench, **document: object) -> Outcome:
+    return await made.send(document, RUNS_PATH, "")
+
+
+async def test_hosted_tool_that_policy_denies_is_refused() -> None:
+    made = bench(policy=HOSTED)
+
+    outcome = refused(await created(made, tools=[FUNCTION, INTERPRETER]))
+
+    assert outcome.error.code == "hosted_tool_denied"
+    assert outcome.error.param == "tools[1].type"
+    [record] = await made.records("hosted_tool")
+    assert (record["tool"], record["outcome"], record["mode"]) == (
+        "code_interpreter",
+        "refused",
+        "enforce",
+    )
+    assert len(await made.records("refusal")) == 1
+
+
+async def test_hosted_tool_that_policy_denies_may_be_removed() -> None:
+    made = bench(policy=HOSTED, choices={"on_denied_hosted_tool": "remove"})
+
+    body = sent_on(await created(made, tools=[FUNCTION, INTERPRETER], assistant_id=ASSISTANT))
+
+    assert body == {"tools": [FUNCTION], "assistant_id": ASSISTANT}
+    assert (await made.records("hosted_tool"))[0]["outcome"] == "removed"
+
+
+async def test_hosted_tool_that_needs_approval_is_not_enabled() -> None:
+    made = bench(policy=HOSTED.replace("effect: deny}", "effect: require_approval}"))
+
+    assert code(await created(made, tools=[INTERPRETER])) == "hosted_tool_denied"
+
+
+async def test_hosted_tool_that_policy_allows_passes() -> None:
+    made = bench(policy=HOSTED)
+
+    assert forwarded(await created(made, tools=[{"type": "file_search"}])).body is None
+
+
+async def test_policy_that_governs_no_hosted_tool_asks_nobody() -> None:
+    made = bench(policy="version: 1\ndefault: allow\n")
+
+    assert forwarded(await created(made, assistant_id=ASSISTANT)).body is None
+    assert made.api.sent == []
+
+
+async def test_hosted_tool_of_the_assistant_is_refused_too() -> None:
+    made = bench(policy=HOSTED)
+    made.api.assistants[ASSISTANT] = {"tools": [INTERPRETER]}
+
+    outcome = refused(await created(made, assistant_id=ASSISTANT))
+
+    assert (outcome.error.code, outcome.error.param) == ("hosted_tool_denied", "tools")
+    assert ASSISTANT in outcome.error.message
+
+
+async def test_hosted_tool_of_the_assistant_may_be_removed_from_the_run() -> None:
+    made = bench(policy=HOSTED, choices={"on_denied_hosted_tool": "remove"})
+    made.api.assistants[ASSISTANT] = {"tools": [INTERPRETER, FUNCTION]}
+
+    assert sent_on(await created(made, assistant_id=ASSISTANT))["tools"] == [FUNCTION]
+
+
+async def test_assistant_that_does_not_exist_is_left_to_the_api() -> None:
+    made = bench(policy=HOSTED)
+
+    assert forwarded(await created(made, assistant_id=ASSISTANT)).body is None
+
+
+@pytest.mark.parametrize("status", [0, 302, 401, 500])
+async def test_assistant_that_can_not_be_read_refuses_the_run(status: int) -> None:
+    made = bench(policy=HOSTED)
+    made.api.intercept = failing(status)
+
+    assert code(await created(made, assistant_id=ASSISTANT)) == "request_not_inspectable"
+
+
+@pytest.mark.parametrize("status", [0, 500])
+async def test_observe_lets_hosted_tools_through_whatever_fails(status: int) -> None:
+    made = bench(policy=HOSTED, mode=Mode.OBSERVE)
+
+    seen = await created(made, tools=[INTERPRETER])
+    made.api.intercept = failing(status)
+    unseen = await created(made, assistant_id=ASSISTANT)
+
+    assert forwarded(seen).body is forwarded(unseen).body is None
+    assert [r["kind"] for r in await made.records()] == ["hosted_tool", "coverage"]
+    assert (await made.records("hosted_tool"))[0]["outcome"] == "observed"
+
+
+async def test_changed_assistant_is_judged_like_a_new_one() -> None:
+    made = bench(policy=HOSTED)
+
+    outcome = await made.send({"tools": [INTERPRETER]}, f"/v1/assistants/{ASSISTANT}", "")
+
+    assert code(outcome) == "hosted_tool_denied"
+
+
+# -- a store that fails -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_no_result_goes_back_that_can_not_be_looked_up_or_recorded(mode: Mode) -> None:
+    made = await polled(LOOK, mode=mode)
+    made.store.failure = StoreError("full")  # type: ignore[attr-defined]
+
+    outcome = await made.submit(output("call_a"))
+    made.store.failure = None  # type: ignore[attr-defined]
+
+    if mode is Mode.OBSERVE:
+        assert forwarded(outcome).body is None
+    else:
+        assert (refused(outcome).error.code, refused(outcome).error.status) == (
+            "callgate_unavailable",
+            503,
+        )
+    assert forwarded(await made.submit(output("call_a"))).body is None
