@@ -1,0 +1,349 @@
+"""Guard: mitmproxy's hooks ↔ the enforcement.
+
+mitmproxy logs an exception in a hook and lets the flow go on. So every hook here is wrapped:
+whatever goes wrong, the flow is refused (but in `observe`). Until `arm` was called there is
+no enforcement, and all traffic is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ipaddress
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+from mitmproxy import http
+from mitmproxy.proxy import layer as proxy_layer
+from mitmproxy.proxy.layers.http import HttpLayer
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+
+from callgate import annotation, streaming
+from callgate.enforcement import Enforcement
+from callgate.exchange import ApiError, Headers, Request, Response
+from callgate.hosts import Hosts
+from callgate.outcome import Outcome, Refuse, out_of_order
+from callgate.surfaces.base import Endpoint
+
+_log = logging.getLogger(__name__)
+
+_OWN = "callgate_own"
+"""The response was made here (or by proxy authentication): nothing to inspect."""
+_ENDPOINT = "callgate_endpoint"
+_REFUSE = "callgate_refuse"
+"""A refusal decided on the response's headers, carried out when its body has come."""
+
+
+def fails_closed[G: "Guard"](
+    hook: Callable[[G, http.HTTPFlow], Awaitable[None]],
+) -> Callable[[G, http.HTTPFlow], Awaitable[None]]:
+    """Turn any exception of a flow's hook into a refusal."""
+
+    @functools.wraps(hook)
+    async def closed(guard: G, flow: http.HTTPFlow) -> None:
+        try:
+            await hook(guard, flow)
+        except Exception as error:  # noqa: BLE001  the one border: nothing may pass on an error
+            guard.shut(flow, error, has_body=hook.__name__ != "responseheaders")
+
+    return closed
+
+
+class Guard:
+    """The addon; one instance a process."""
+
+    name = "callgate"
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        *,
+        max_bytes: int,
+        only_gated: bool = False,
+        console_port: int | None = None,
+    ) -> None:
+        """`max_bytes` bounds what is buffered of one body."""
+        self._hosts = hosts
+        self._max_bytes = max_bytes
+        self._only_gated = only_gated
+        self._console_port = console_port
+        self._enforcement: Enforcement | None = None
+        self._active: set[str] = set()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    def arm(self, enforcement: Enforcement) -> None:
+        """Start to let judged traffic through."""
+        self._enforcement = enforcement
+
+    def protect(self, console_port: int) -> None:
+        """Refuse connections through the proxy to Callgate's own console."""
+        self._console_port = console_port
+
+    async def idle(self) -> None:
+        """Wait until every request has its response."""
+        await self._is_idle.wait()
+
+    def _begin(self, flow: http.HTTPFlow) -> None:
+        self._active.add(flow.id)
+        self._is_idle.clear()
+
+    def _end(self, flow: http.HTTPFlow) -> None:
+        self._active.discard(flow.id)
+        if not self._active:
+            self._is_idle.set()
+
+    # -- connections ----------------------------------------------------------------------
+
+    def next_layer(self, data: proxy_layer.NextLayer) -> None:
+        """Bound the buffers of every HTTP layer; `observe` streams large bodies instead."""
+        observes = self._enforcement is not None and self._enforcement.observes
+        if isinstance(data.layer, HttpLayer) and not observes:
+            streaming.bound(data.layer, self._max_bytes)
+
+    @fails_closed
+    async def http_connect(self, flow: http.HTTPFlow) -> None:
+        """Refuse tunnels to hosts that are not gated, where the operator wants that."""
+        if flow.response is None and self._only_gated and not self._is_gated(flow):
+            self._answer(flow, _not_gated(flow.request.host))
+
+    async def server_connect(self, data: ServerConnectionHookData) -> None:
+        """Refuse connections to the console: apps must not approve their own calls."""
+        host, port, *_ = data.server.address or ("", 0)
+        if self._console_port is None or port != self._console_port:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(host, port)
+        except OSError as error:
+            data.server.error = f"{host}: {error}"
+            return
+        addresses = [entry[4][0] for entry in found]
+        if any(_is_here(str(address)) for address in addresses):
+            data.server.error = "Callgate's console is not served through the proxy"
+        else:
+            # the name may resolve differently a moment later: connect to what was checked
+            data.server.address = (str(addresses[0]), port)
+
+    # -- requests -------------------------------------------------------------------------
+
+    @fails_closed
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Stream what is not read; strip headers that only Callgate writes."""
+        if flow.response is not None:
+            flow.metadata[_OWN] = True
+            return
+        if not self._is_gated(flow):
+            self._pass_by(flow)
+            return
+        enforcement = self._armed()
+        self._begin(flow)
+        _strip(flow.request.headers)
+        endpoint = enforcement.endpoint(flow.request.method, flow.request.path)
+        flow.metadata[_ENDPOINT] = endpoint
+        if endpoint is None:
+            await enforcement.passes_unread(_request(flow))
+        if endpoint is None or not endpoint.reads_request:
+            flow.request.stream = True
+
+    @fails_closed
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Check results and hosted tools before anything is sent on."""
+        endpoint = _endpoint(flow)
+        if flow.response is not None or endpoint is None or not endpoint.reads_request:
+            return
+        enforcement = self._armed()
+        request = _request(flow)
+        if streaming.REQUEST_TOO_LARGE in flow.metadata or flow.request.raw_content is None:
+            outcome = await enforcement.refuse_body(
+                request, f"its body is larger than {self._max_bytes >> 20} MiB", is_request=True
+            )
+        else:
+            outcome = await enforcement.check_request(endpoint, request)
+        if isinstance(outcome, Refuse):
+            self._answer(flow, outcome.error)
+        elif outcome.body is not None:
+            flow.request.headers.pop("content-encoding", None)
+            flow.request.content = outcome.body
+
+    # -- responses ------------------------------------------------------------------------
+
+    @fails_closed
+    async def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Stream what is not read; the rest waits for its verdicts."""
+        if _OWN in flow.metadata or flow.response is None or not self._is_gated(flow):
+            if flow.response is not None and _OWN not in flow.metadata:
+                flow.response.stream = True
+            return
+        enforcement = self._armed()
+        _strip(flow.response.headers)
+        endpoint = _endpoint(flow)
+        if endpoint is None or not endpoint.reads_response:
+            _add(flow.response.headers, annotation.headers((), enforcement.mode))
+            flow.response.stream = True
+            if flow.response.status_code == 101:
+                await enforcement.not_inspected(_request(flow), "a protocol upgrade")
+        elif flow.response.headers.get("content-type", "").startswith("text/event-stream"):
+            why = "the API answered with an event stream, which this release does not gate"
+            outcome = await enforcement.refuse_body(_request(flow), why, is_request=False)
+            if isinstance(outcome, Refuse):
+                flow.metadata[_REFUSE] = outcome.error
+            else:
+                _add(flow.response.headers, outcome.headers)
+                flow.response.stream = True
+
+    @fails_closed
+    async def response(self, flow: http.HTTPFlow) -> None:
+        """Annotate, redact or withhold, when the body has come whole."""
+        try:
+            endpoint = _endpoint(flow)
+            if error := flow.metadata.get(_REFUSE):
+                self._answer(flow, error)
+            elif self._has_calls(flow, endpoint):
+                assert endpoint is not None  # noqa: S101  for the type checker
+                await self._deliver(flow, endpoint)
+        finally:
+            self._end(flow)
+
+    def _has_calls(self, flow: http.HTTPFlow, endpoint: Endpoint | None) -> bool:
+        return (
+            _OWN not in flow.metadata
+            and flow.response is not None
+            and not flow.response.stream
+            and endpoint is not None
+            and endpoint.reads_response
+        )
+
+    async def _deliver(self, flow: http.HTTPFlow, endpoint: Endpoint) -> None:
+        enforcement = self._armed()
+        outcome: Outcome
+        if streaming.RESPONSE_TOO_LARGE in flow.metadata:
+            why = f"its body is larger than {self._max_bytes >> 20} MiB"
+            outcome = await enforcement.refuse_body(_request(flow), why, is_request=False)
+        else:
+            outcome = await enforcement.check_response(endpoint, _request(flow), _response(flow))
+        if isinstance(outcome, Refuse):
+            self._answer(flow, outcome.error)
+            return
+        assert flow.response is not None  # noqa: S101  for the type checker
+        _add(flow.response.headers, outcome.headers)
+        if outcome.body is not None:
+            # the API's checks of its own bytes do not fit the new ones
+            for name in ("content-encoding", "etag", "content-md5", "digest", "content-digest"):
+                flow.response.headers.pop(name, None)
+            flow.response.content = outcome.body
+
+    async def error(self, flow: http.HTTPFlow) -> None:
+        """A flow has ended without a response."""
+        self._end(flow)
+
+    # -- the border -----------------------------------------------------------------------
+
+    def shut(self, flow: http.HTTPFlow, error: Exception, *, has_body: bool) -> None:
+        """Refuse a flow because of an error of our own; `observe` alone lets it pass.
+
+        Without the body the refusal waits for it: mitmproxy would put it into our answer.
+        """
+        _log.error("a hook failed", exc_info=error)
+        if self._enforcement is not None and self._enforcement.observes:
+            return
+        refusal = out_of_order(f"{type(error).__name__} in the proxy, see its log").error
+        if has_body or flow.response is None:
+            self._answer(flow, refusal)
+        else:
+            flow.response.stream = False
+            flow.metadata[_REFUSE] = refusal
+
+    def _armed(self) -> Enforcement:
+        if self._enforcement is None:
+            raise RuntimeError("the gate is not assembled")
+        return self._enforcement
+
+    def _is_gated(self, flow: http.HTTPFlow) -> bool:
+        port = flow.request.port
+        names = (flow.request.host, flow.client_conn.sni, flow.request.pretty_host)
+        return any(self._hosts.match(name, port) for name in names)
+
+    def _pass_by(self, flow: http.HTTPFlow) -> None:
+        """Plain HTTP to a host that is not gated."""
+        if self._only_gated:
+            self._answer(flow, _not_gated(flow.request.host))
+        else:
+            flow.request.stream = True
+
+    def _answer(self, flow: http.HTTPFlow, error: ApiError) -> None:
+        headers = {"content-type": "application/json", "x-should-retry": "false"}
+        if self._enforcement is not None:
+            headers["Callgate-Mode"] = self._enforcement.mode.value
+        if flow.response is not None and (id := flow.response.headers.get("x-request-id")):
+            headers["x-request-id"] = id
+        flow.metadata[_OWN] = True
+        flow.request.stream = False
+        flow.response = http.Response.make(error.status, json.dumps(error.as_json()), headers)
+
+
+def _endpoint(flow: http.HTTPFlow) -> Endpoint | None:
+    endpoint = flow.metadata.get(_ENDPOINT)
+    return endpoint if isinstance(endpoint, Endpoint) else None
+
+
+def _not_gated(host: str) -> ApiError:
+    return ApiError(
+        f"Callgate lets only gated hosts through, and {host[:200]!r} is not one; "
+        "start it with --gate-host, or without --only-openai.",
+        "host_not_gated",
+    )
+
+
+def _request(flow: http.HTTPFlow) -> Request:
+    proxy_user = flow.metadata.get("proxyauth")
+    host, sni = flow.request.host, flow.client_conn.sni
+    return Request(
+        method=flow.request.method,
+        scheme=flow.request.scheme,
+        host=sni if sni and _is_address(host) else host,
+        port=flow.request.port,
+        target=flow.request.path,
+        headers=_headers(flow.request.headers),
+        body=flow.request.raw_content or b"",
+        agent=proxy_user[0] if proxy_user else "",
+    )
+
+
+def _response(flow: http.HTTPFlow) -> Response:
+    response = flow.response
+    assert response is not None  # noqa: S101  for the type checker
+    return Response(response.status_code, _headers(response.headers), response.raw_content or b"")
+
+
+def _headers(headers: http.Headers) -> Headers:
+    return tuple(
+        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+        for name, value in headers.fields
+    )
+
+
+def _strip(headers: http.Headers) -> None:
+    for name in list(headers):
+        if name.lower().startswith(annotation.PREFIX):
+            headers.pop(name, None)
+
+
+def _add(headers: http.Headers, added: Headers) -> None:
+    for name, value in added:
+        headers[name] = value
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_here(address: str) -> bool:
+    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    mapped = getattr(ip, "ipv4_mapped", None) or ip
+    return bool(mapped.is_loopback or mapped.is_unspecified)

@@ -1,0 +1,276 @@
+"""The proxy process: a mitmproxy master with just the addons that a gate needs.
+
+mitmproxy's own tools watch and reload scripts and keep serving when one fails to load; here
+nothing is reloaded, and no port is opened before the gate is assembled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from mitmproxy import options
+from mitmproxy.addons import core, disable_h2c, next_layer, proxyauth, proxyserver, tlsconfig
+from mitmproxy.master import Master
+from mitmproxy.utils import asyncio_utils
+
+from callgate import assembly, ca, console, streaming
+from callgate.addon import Guard
+from callgate.errors import SettingsError, StoreError
+from callgate.hosts import Hosts
+from callgate.model import SurfaceName
+from callgate.policy import PolicyFile
+from callgate.settings import Settings, load, split_address
+from callgate.store.base import Record
+
+_log = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 1.0
+_FLUSH_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where a started proxy listens."""
+
+    proxy: str
+    console: str
+    """URL, or `off`."""
+    authority: ca.Authority
+
+    @property
+    def line(self) -> str:
+        """The one line that scripts wait for."""
+        return (
+            f"callgate ready proxy={self.proxy} console={self.console}"
+            f" ca={self.authority.certificate}"
+        )
+
+
+class Proxy(Master):
+    """One proxy; `serve` runs it until it is told to stop."""
+
+    def __init__(self, settings: Settings, authority: ca.Authority) -> None:
+        """Prepare the addons; raises SettingsError for what mitmproxy does not accept."""
+        streaming.check_compatible()
+        hosts = Hosts(settings.gated_hosts)
+        host, port = split_address(settings.listen)
+        super().__init__(options.Options(), with_termlog=False)
+        self._settings = settings
+        self.guard = Guard(
+            hosts, max_bytes=settings.max_body_mib << 20, only_gated=settings.only_openai
+        )
+        self._servers = proxyserver.Proxyserver()
+        self.addons.add(
+            core.Core(),
+            disable_h2c.DisableH2C(),
+            proxyauth.ProxyAuth(),
+            self._servers,
+            next_layer.NextLayer(),
+            tlsconfig.TlsConfig(),
+            self.guard,
+        )
+        auth = settings.proxy_auth
+        observes = settings.mode == "observe"
+        self.options.update(
+            listen_host=host,
+            listen_port=port,
+            confdir=str(authority.folder),
+            allow_hosts=list(hosts.expressions),
+            show_ignored_hosts=False,
+            # on a gated host everything is HTTP: bytes that look odd must not go by unread
+            rawtcp=False,
+            ssl_verify_upstream_trusted_ca=str(ca.upstream_bundle(authority, settings.upstream_ca)),
+            proxyauth=f"@{auth.expanduser()}" if auth else None,
+            stream_large_bodies=f"{settings.max_body_mib}m" if observes else None,
+        )
+
+    async def listen(self) -> str:
+        """Open the port; returns the URL, raises SettingsError when it can not be had."""
+        if not await self._servers.setup_servers():
+            failed = [server.last_exception for server in self._servers.servers]
+            raise SettingsError(f"listen: {next(filter(None, failed), 'failed')}")
+        host, port, *_ = self._servers.listen_addrs()[0]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def serve(self, on_listening: Callable[[str], None]) -> None:
+        """Serve until `shutdown`, then let flows in flight finish."""
+        with (
+            asyncio_utils.install_exception_handler(self._asyncio_exception_handler),
+            asyncio_utils.set_eager_task_factory(),
+        ):
+            url = await self.listen()
+            await self.running()
+            on_listening(url)
+            try:
+                await self.should_exit.wait()
+                await self._drain()
+            finally:
+                await self.done()
+
+    async def _drain(self) -> None:
+        for server in self._servers.servers:
+            await server.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.guard.idle(), self._settings.grace_seconds)
+        # the last hook runs before its bytes are written
+        await asyncio.sleep(_FLUSH_SECONDS)
+
+
+class ScriptGuard(Guard):
+    """A Guard for `mitmdump -s`: assembles itself when the script is loaded."""
+
+    @classmethod
+    def from_environment(cls) -> ScriptGuard:
+        """Read `CALLGATE_*`; raises SettingsError, PolicyError."""
+        settings = load({}, os.environ, {})
+        guard = cls(
+            Hosts(settings.gated_hosts),
+            max_bytes=settings.max_body_mib << 20,
+            only_gated=settings.only_openai,
+        )
+        guard._settings = settings
+        guard._policy = PolicyFile(settings.policy) if settings.policy else None
+        return guard
+
+    _settings: Settings
+    _policy: PolicyFile | None
+    _assembled: assembly.Assembled | None = None
+
+    async def running(self) -> None:
+        """Assemble; until then, and if it fails, all traffic to gated hosts is refused."""
+        os.umask(0o077)
+        authority = ca.ensure(self._settings.home.expanduser())
+        roots = ca.upstream_bundle(authority, self._settings.upstream_ca)
+        self._assembled = await assembly.assemble(
+            self._settings, self._policy, _approval_url("off"), roots
+        )
+        self.arm(self._assembled.enforcement)
+
+    async def done(self) -> None:
+        """Close the store."""
+        if self._assembled:
+            await self._assembled.close()
+
+
+async def serve(
+    settings: Settings,
+    policy: PolicyFile | None,
+    on_ready: Callable[[Ready], None],
+    stop: asyncio.Event | None = None,
+    on_record: Callable[[Record], None] | None = None,
+) -> None:
+    """Run a proxy until SIGTERM, SIGINT or `stop`; `on_record` is told of every record.
+
+    Raises SettingsError, PolicyError or StoreError when it can not start; nothing listens then.
+    """
+    os.umask(0o077)  # mitmproxy and SQLite write files of their own
+    home = settings.home.expanduser()
+    authority = ca.ensure(home)
+    bound = None if settings.console == "off" else _bind(settings.console)
+    address = f"http://{_name(bound.getsockname())}" if bound else "off"
+    roots = ca.upstream_bundle(authority, settings.upstream_ca)
+    proxy = Proxy(settings, authority)
+    assembled = await assembly.assemble(settings, policy, _approval_url(address), roots, on_record)
+    try:
+        proxy.guard.arm(assembled.enforcement)
+        if bound:
+            proxy.guard.protect(bound.getsockname()[1])
+        _handle_signals(proxy, policy)
+        async with contextlib.AsyncExitStack() as tasks:
+            if bound:
+                await _serve_console(tasks, bound, assembled)
+            if policy:
+                _keep(tasks, _watch(policy))
+            if stop:
+                _keep(tasks, _stop_on(stop, proxy))
+            await proxy.serve(lambda url: on_ready(Ready(url, address, authority)))
+    finally:
+        with contextlib.suppress(StoreError):
+            await assembled.close()
+
+
+def _bind(address: str) -> socket.socket:
+    try:
+        return console.bind(*split_address(address))
+    except OSError as error:
+        raise SettingsError(f"console: can not listen on {address}: {error}") from error
+
+
+def _name(address: tuple[str, int]) -> str:
+    host, port, *_ = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _approval_url(address: str) -> Callable[[str], str]:
+    # with the console off there is no page: the id alone says what to decide on
+    return lambda id: (
+        f"callgate:approvals/{id}" if address == "off" else f"{address}/approvals/{id}"
+    )
+
+
+async def _serve_console(
+    tasks: contextlib.AsyncExitStack,
+    bound: socket.socket,
+    assembled: assembly.Assembled,
+) -> None:
+    async def is_ready() -> bool:
+        try:
+            await assembled.store.find(SurfaceName.ASSISTANTS, "", "")
+        except StoreError:
+            return False
+        return True
+
+    server = console.server(console.application(assembled.store, is_ready))
+    task = asyncio.ensure_future(server.serve([bound]))
+
+    async def end() -> None:
+        server.should_exit = True
+        await task
+
+    tasks.push_async_callback(end)
+
+
+def _keep(tasks: contextlib.AsyncExitStack, work: Coroutine[None, None, None]) -> None:
+    task = asyncio.ensure_future(work)
+
+    async def end() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    tasks.push_async_callback(end)
+
+
+async def _stop_on(stop: asyncio.Event, proxy: Proxy) -> None:
+    await stop.wait()
+    proxy.should_exit.set()
+
+
+async def _watch(policy: PolicyFile) -> None:
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        if policy.changed():
+            reload(policy)
+
+
+def reload(policy: PolicyFile) -> None:
+    """Read the policy file again; a broken one keeps the old policy and is said."""
+    if error := policy.reload():
+        _log.error("the policy in force stays, the new one is broken:\n%s", error)
+    else:
+        _log.warning("policy reloaded: %s", policy.current.digest[:12])
+
+
+def _handle_signals(proxy: Proxy, policy: PolicyFile | None) -> None:
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, proxy.shutdown)
+    if policy:
+        loop.add_signal_handler(signal.SIGHUP, reload, policy)

@@ -1,0 +1,396 @@
+"""Guard in a real mitmproxy addon manager, with a scripted enforcement behind it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import pytest
+from mitmproxy import connection, http
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.test import taddons, tflow, tutils
+
+from callgate import streaming, surfaces
+from callgate.addon import Guard
+from callgate.enforcement import Enforcement
+from callgate.exchange import ApiError, Request, Response, segments
+from callgate.hosts import Hosts
+from callgate.model import Mode
+from callgate.outcome import Forward, Outcome, Refuse
+from callgate.surfaces.base import Endpoint
+
+DENIED = ApiError("denied", "tool_call_denied", param="tool_outputs[0].output")
+RUN = "/v1/threads/t/runs/r"
+
+
+class Scripted:
+    """Says what the test wants, and keeps what it was asked."""
+
+    def __init__(self, outcome: Outcome | Exception, mode: Mode = Mode.ENFORCE) -> None:
+        self.outcome = outcome
+        self.mode = mode
+        self.observes = mode is Mode.OBSERVE
+        self.requests: list[Request] = []
+        self.responses: list[Response] = []
+        self.whys: list[str] = []
+        self.unread: list[str] = []
+
+    def endpoint(self, method: str, target: str) -> Endpoint | None:
+        return surfaces.endpoint_for(method, segments(target))
+
+    def _say(self) -> Outcome:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    async def check_request(self, endpoint: Endpoint, request: Request) -> Outcome:
+        self.requests.append(request)
+        return self._say()
+
+    async def check_response(
+        self, endpoint: Endpoint, request: Request, response: Response
+    ) -> Outcome:
+        self.requests.append(request)
+        self.responses.append(response)
+        return self._say()
+
+    async def refuse_body(self, request: Request, why: str, *, is_request: bool) -> Outcome:
+        self.whys.append(why)
+        return self._say()
+
+    async def not_inspected(self, request: Request, why: str) -> None:
+        self.whys.append(why)
+
+    async def passes_unread(self, request: Request) -> None:
+        self.unread.append(request.target)
+
+
+def guard(enforcement: Scripted | None, *, only_gated: bool = False) -> Guard:
+    made = Guard(
+        Hosts(["api.openai.com"]), max_bytes=1 << 20, only_gated=only_gated, console_port=8081
+    )
+    if enforcement:
+        made.arm(cast(Enforcement, enforcement))
+    return made
+
+
+def flow_to(
+    path: str = RUN, method: str = "GET", host: str = "api.openai.com", body: bytes = b"{}"
+) -> http.HTTPFlow:
+    flow = tflow.tflow(
+        req=tutils.treq(
+            method=method.encode(), host=host, port=443, path=path.encode(), content=body
+        )
+    )
+    flow.request.scheme = "https"
+    return flow
+
+
+def answered(
+    flow: http.HTTPFlow, body: bytes = b"{}", headers: dict[str, str] | None = None
+) -> http.HTTPFlow:
+    all_headers = {"content-type": "application/json"} | (headers or {})
+    flow.response = http.Response.make(200, b"", all_headers)
+    flow.response.raw_content = body
+    return flow
+
+
+def error_of(flow: http.HTTPFlow) -> dict[str, str]:
+    assert flow.response is not None
+    assert flow.response.headers["x-should-retry"] == "false"
+    error: dict[str, str] = json.loads(flow.response.content or b"")["error"]
+    return error
+
+
+async def exchange(
+    made: Guard,
+    flow: http.HTTPFlow,
+    body: bytes = b"{}",
+    headers: dict[str, str] | None = None,
+) -> None:
+    """The four hooks in the order of a flow, as mitmproxy calls them."""
+    await made.requestheaders(flow)
+    await made.request(flow)
+    if flow.response is None:
+        answered(flow, body, headers)
+    await made.responseheaders(flow)
+    await made.response(flow)
+
+
+HTTP_HOOKS = ("http_connect", "requestheaders", "request", "responseheaders", "response")
+
+
+def test_every_hook_that_can_let_a_flow_pass_is_wrapped() -> None:
+    hooks = {
+        name
+        for name, member in inspect.getmembers(Guard, inspect.isfunction)
+        if not name.startswith("_") and list(inspect.signature(member).parameters)[1:2] == ["flow"]
+    } - {"shut", "error"}
+    assert hooks == set(HTTP_HOOKS)
+    assert all(hasattr(getattr(Guard, name), "__wrapped__") for name in hooks)
+
+
+def test_addon_can_be_registered_with_mitmproxy() -> None:
+    with taddons.context(guard(None)) as context:
+        assert context.master.addons.get("callgate") is not None
+
+
+async def test_before_arming_everything_to_a_gated_host_is_refused() -> None:
+    flow = flow_to()
+    await guard(None).requestheaders(flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 503
+    assert error_of(flow)["code"] == "callgate_unavailable"
+
+
+@pytest.mark.parametrize("path", [RUN, f"{RUN}/submit_tool_outputs"])
+async def test_exception_while_checking_is_a_refusal_without_a_stack_trace(path: str) -> None:
+    flow = flow_to(path, "POST")
+    await exchange(guard(Scripted(ValueError("secret detail"))), flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 503
+    assert "secret detail" not in (flow.response.text or "")
+    assert error_of(flow)["code"] == "callgate_unavailable"
+
+
+async def test_exception_in_responseheaders_refuses_when_the_body_has_come() -> None:
+    made = guard(Scripted(Forward()))
+    flow = flow_to()
+    await made.requestheaders(flow)
+    await made.request(flow)
+    answered(flow)
+    made._enforcement = None
+    await made.responseheaders(flow)
+    assert flow.response is not None
+    assert flow.response.stream is False
+    made.arm(cast(Enforcement, Scripted(Forward())))
+    await made.response(flow)
+    assert flow.response.status_code == 503
+
+
+async def test_exception_in_observe_mode_lets_the_flow_pass() -> None:
+    flow = flow_to()
+    await exchange(guard(Scripted(ValueError(), Mode.OBSERVE)), flow, b'{"id": 1}')
+    assert flow.response is not None
+    assert (flow.response.status_code, flow.response.content) == (200, b'{"id": 1}')
+
+
+async def test_refused_request_is_answered_in_the_apis_own_form() -> None:
+    flow = flow_to(f"{RUN}/submit_tool_outputs", "POST")
+    await exchange(guard(Scripted(Refuse(DENIED))), flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 403
+    assert flow.response.headers["Callgate-Mode"] == "enforce"
+    error = error_of(flow)
+    assert (error["code"], error["param"]) == ("tool_call_denied", "tool_outputs[0].output")
+
+
+async def test_refused_response_keeps_the_apis_request_id() -> None:
+    flow = flow_to()
+    refusal = Refuse(ApiError("no", "response_not_inspectable", status=502))
+    await exchange(guard(Scripted(refusal)), flow, headers={"x-request-id": "req_1"})
+    assert flow.response is not None
+    assert flow.response.status_code == 502
+    assert flow.response.headers["x-request-id"] == "req_1"
+
+
+async def test_headers_that_only_callgate_writes_are_stripped_both_ways() -> None:
+    scripted = Scripted(Forward(headers=(("Callgate-Mode", "enforce"),)))
+    flow = flow_to()
+    flow.request.headers["CALLGATE-Decision"] = "allow"
+    await exchange(
+        guard(scripted), flow, headers={"Callgate-Calls": '"x"', "callgate-mode": "observe"}
+    )
+    assert flow.response is not None
+    assert "callgate-decision" not in flow.request.headers
+    assert "callgate-calls" not in flow.response.headers
+    assert flow.response.headers.get_all("callgate-mode") == ["enforce"]
+
+
+async def test_allowed_response_keeps_its_bytes_and_encoding() -> None:
+    flow = flow_to()
+    await exchange(guard(Scripted(Forward())), flow, b"\x1f\x8braw", {"content-encoding": "gzip"})
+    assert flow.response is not None
+    assert flow.response.raw_content == b"\x1f\x8braw"
+    assert flow.response.headers["content-encoding"] == "gzip"
+
+
+async def test_rewritten_response_loses_what_described_the_old_bytes() -> None:
+    flow = flow_to()
+    headers = {"content-encoding": "gzip", "etag": '"1"', "content-length": "999"}
+    await exchange(guard(Scripted(Forward(b'{"new": 1}'))), flow, headers=headers)
+    assert flow.response is not None
+    assert flow.response.raw_content == b'{"new": 1}'
+    assert flow.response.headers["content-length"] == "10"
+    assert not {"content-encoding", "etag"} & set(flow.response.headers)
+
+
+async def test_rewritten_request_is_sent_plain() -> None:
+    flow = flow_to(f"{RUN}/submit_tool_outputs", "POST")
+    flow.request.headers["content-encoding"] = "gzip"
+    made = guard(Scripted(Forward(b"{}")))
+    await made.requestheaders(flow)
+    await made.request(flow)
+    assert flow.request.raw_content == b"{}"
+    assert "content-encoding" not in flow.request.headers
+
+
+async def test_bodies_that_are_not_read_are_streamed_both_ways() -> None:
+    scripted = Scripted(Forward())
+    made = guard(scripted)
+    flow = flow_to("/v1/files", "POST")
+    await made.requestheaders(flow)
+    assert flow.request.stream is True
+    answered(flow)
+    await made.responseheaders(flow)
+    assert flow.response is not None
+    assert flow.response.stream is True
+    assert flow.response.headers["Callgate-Mode"] == "enforce"
+    await made.response(flow)
+    assert scripted.requests == []
+    assert scripted.unread == ["/v1/files"]
+
+
+async def test_event_stream_on_an_endpoint_with_calls_is_refused() -> None:
+    refusal = Refuse(ApiError("no", "response_not_inspectable", status=502))
+    scripted = Scripted(refusal)
+    flow = flow_to()
+    await exchange(guard(scripted), flow, b"data: {}\n\n", {"content-type": "text/event-stream"})
+    assert flow.response is not None
+    assert flow.response.status_code == 502
+    assert "event stream" in scripted.whys[0]
+
+
+async def test_event_stream_in_observe_mode_flows_and_is_recorded() -> None:
+    scripted = Scripted(Forward(headers=(("Callgate-Mode", "observe"),)), Mode.OBSERVE)
+    flow = flow_to()
+    made = guard(scripted)
+    await made.requestheaders(flow)
+    answered(flow, headers={"content-type": "text/event-stream; charset=utf-8"})
+    await made.responseheaders(flow)
+    assert flow.response is not None
+    assert flow.response.stream is True
+    assert flow.response.headers["Callgate-Mode"] == "observe"
+    assert scripted.whys
+
+
+@pytest.mark.parametrize(
+    ("mark", "path"),
+    [
+        (streaming.REQUEST_TOO_LARGE, f"{RUN}/submit_tool_outputs"),
+        (streaming.RESPONSE_TOO_LARGE, RUN),
+    ],
+)
+async def test_body_beyond_the_limit_is_refused_as_such(mark: str, path: str) -> None:
+    scripted = Scripted(Refuse(DENIED))
+    flow = flow_to(path, "POST" if "submit" in path else "GET")
+    flow.metadata[mark] = True
+    await exchange(guard(scripted), flow)
+    assert "larger than 1 MiB" in scripted.whys[0]
+    assert scripted.requests == []
+    assert error_of(flow)
+
+
+async def test_protocol_upgrade_is_recorded_as_not_inspected() -> None:
+    scripted = Scripted(Forward())
+    made = guard(scripted)
+    flow = flow_to("/v1/realtime")
+    await made.requestheaders(flow)
+    flow.response = http.Response.make(101, b"", {"upgrade": "websocket"})
+    await made.responseheaders(flow)
+    assert scripted.whys == ["a protocol upgrade"]
+
+
+async def test_plain_http_to_another_host_is_left_alone() -> None:
+    made = guard(Scripted(Refuse(DENIED)))
+    flow = flow_to(host="example.org")
+    flow.request.headers["Callgate-Decision"] = "kept"
+    await made.requestheaders(flow)
+    await made.request(flow)
+    answered(flow, headers={"callgate-mode": "kept"})
+    await made.responseheaders(flow)
+    await made.response(flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 200
+    assert flow.response.stream is True
+    assert flow.response.headers["callgate-mode"] == "kept"
+    assert flow.request.headers["Callgate-Decision"] == "kept"
+
+
+async def test_only_gated_refuses_tunnels_and_plain_requests_elsewhere() -> None:
+    made = guard(Scripted(Forward()), only_gated=True)
+    tunnel, plain, fine = (flow_to(host=h) for h in ("evil.test", "evil.test", "api.openai.com"))
+    await made.http_connect(tunnel)
+    await made.requestheaders(plain)
+    await made.http_connect(fine)
+    assert error_of(tunnel)["code"] == error_of(plain)["code"] == "host_not_gated"
+    assert fine.response is None
+
+
+async def test_gated_name_in_the_handshake_counts_when_the_app_dials_an_address() -> None:
+    scripted = Scripted(Forward())
+    flow = flow_to(host="203.0.113.5")
+    flow.client_conn.sni = "api.openai.com"
+    await exchange(guard(scripted), flow)
+    assert scripted.requests[0].host == "api.openai.com"
+
+
+async def test_proxy_user_becomes_the_agent() -> None:
+    scripted = Scripted(Forward())
+    flow = flow_to()
+    flow.metadata["proxyauth"] = ("billing-bot", "pw")
+    await exchange(guard(scripted), flow)
+    assert scripted.requests[0].agent == "billing-bot"
+
+
+async def test_answer_of_proxy_authentication_is_not_touched() -> None:
+    scripted = Scripted(Refuse(DENIED))
+    flow = flow_to()
+    flow.response = http.Response.make(407, b"who are you")
+    made = guard(scripted)
+    for hook in ("requestheaders", "request", "responseheaders", "response"):
+        await cast(Callable[[http.HTTPFlow], Awaitable[None]], getattr(made, hook))(flow)
+    assert flow.response.status_code == 407
+    assert scripted.requests == []
+
+
+async def test_idle_waits_for_flows_in_flight() -> None:
+    made = guard(Scripted(Forward()))
+    first, second = flow_to(), flow_to()
+    await made.requestheaders(first)
+    await made.requestheaders(second)
+    assert not made._is_idle.is_set()
+    await exchange(made, first)
+    assert not made._is_idle.is_set()
+    await made.error(second)
+    await made.idle()
+
+
+def dial(host: str, port: int) -> ServerConnectionHookData:
+    server = connection.Server(address=(host, port))
+    return ServerConnectionHookData(server=server, client=tflow.tclient_conn())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1", "127.9.9.9"])
+async def test_console_can_not_be_reached_through_the_proxy(host: str) -> None:
+    data = dial(host, 8081)
+    await guard(Scripted(Forward())).server_connect(data)
+    assert "console" in str(data.server.error)
+
+
+async def test_same_port_elsewhere_is_reached_at_the_address_that_was_checked() -> None:
+    data = dial("203.0.113.5", 8081)
+    await guard(Scripted(Forward())).server_connect(data)
+    assert data.server.error is None
+    assert data.server.address == ("203.0.113.5", 8081)
+
+
+async def test_other_ports_and_unresolvable_names() -> None:
+    made = guard(Scripted(Forward()))
+    other, unknown = dial("127.0.0.1", 443), dial("no-such-host.invalid", 8081)
+    await made.server_connect(other)
+    await made.server_connect(unknown)
+    assert other.server.error is None
+    assert "no-such-host.invalid" in str(unknown.server.error)
