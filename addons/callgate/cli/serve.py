@@ -1,0 +1,52 @@
+"""`callgate serve`: run the proxy in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+import typer
+
+from callgate import proxy
+from callgate.cli.settings import fail, resolve, with_settings
+from callgate.errors import CallgateError
+from callgate.settings import Settings
+
+
+@with_settings
+def serve(**flags: object) -> None:
+    """Run the proxy until SIGTERM or Ctrl-C.
+
+    Prints one line on standard output when it is ready:
+    callgate ready proxy=URL console=URL ca=PATH
+    """
+    try:
+        settings, policy = resolve(flags)
+        configure_logging(settings)
+        announce(settings)
+        asyncio.run(proxy.serve(settings, policy, _print_ready))
+    except CallgateError as error:
+        raise fail(error) from error
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send logs to standard error; other libraries' only where they tell of a failure."""
+    level = getattr(logging, settings.log_level.upper())
+    logging.basicConfig(
+        level=logging.WARNING,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("callgate").setLevel(level)
+
+
+def announce(settings: Settings) -> None:
+    """Say which protections are off."""
+    for loosened in settings.loosened:
+        typer.echo(f"callgate: protection is loosened: {loosened}", err=True)
+
+
+def _print_ready(ready: proxy.Ready) -> None:
+    typer.echo(ready.line)
+    sys.stdout.flush()

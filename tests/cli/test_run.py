@@ -1,0 +1,86 @@
+"""`callgate run -- CMD` as a shell user sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+
+def start(home: Path, *command: str, **environ: str) -> subprocess.Popen[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CALLGATE_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "callgate", "run", "--", *command],
+        env={**kept, "CALLGATE_HOME": str(home), **environ},
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_child_gets_the_variables_its_arguments_and_its_code_comes_back(tmp_path: Path) -> None:
+    program = (
+        "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]])); sys.exit(7)"
+    )
+    run = start(
+        tmp_path, sys.executable, "-c", program, "--help", "-x", NO_PROXY="api.openai.com,a.b"
+    )
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 7, err
+    environ, arguments = json.loads(out)
+    assert arguments == ["--help", "-x"]
+    assert environ["HTTPS_PROXY"].startswith("http://127.0.0.1:")
+    assert Path(environ["SSL_CERT_FILE"]).is_file()
+    assert environ["NO_PROXY"] == "a.b"
+    assert err == ""
+
+
+def test_missing_and_unusable_commands(tmp_path: Path) -> None:
+    missing = start(tmp_path, "no-such-command-here")
+    assert "not found" in missing.communicate(timeout=60)[1]
+    assert missing.returncode == 127
+    plain = tmp_path / "plain"
+    plain.write_text("x")
+    unusable = start(tmp_path, str(plain))
+    unusable.communicate(timeout=60)
+    assert unusable.returncode == 126
+
+
+def test_signals_are_passed_on(tmp_path: Path) -> None:
+    marker = tmp_path / "started"
+    program = (
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))\n"
+        f"pathlib.Path({str(marker)!r}).touch()\n"
+        "time.sleep(60)\n"
+    )
+    run = start(tmp_path, sys.executable, "-c", program)
+    deadline = time.monotonic() + 30
+    while not marker.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGTERM)
+    run.communicate(timeout=30)
+    assert run.returncode == 9
+
+
+def test_death_by_signal_is_told_like_a_shell_does(tmp_path: Path) -> None:
+    run = start(tmp_path, "sh", "-c", "kill -9 $$")
+    run.communicate(timeout=60)
+    assert run.returncode == 137
+
+
+def test_gate_that_can_not_start_runs_nothing(tmp_path: Path) -> None:
+    run = start(tmp_path, "touch", str(tmp_path / "ran"), CALLGATE_MODE="loud")
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 2
+    assert "CALLGATE_MODE" in err
+    assert not (tmp_path / "ran").exists()
