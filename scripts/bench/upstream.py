@@ -1,0 +1,77 @@
+"""A fast API stand-in for benches: TLS, keep-alive, run objects of 1.9 kB.
+
+`python upstream.py CERT_PEM` prints its port. The path's last part chooses the run: `plain`
+has no calls, any other part is the id of a run that waits for one call of that run's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import sys
+from typing import override
+
+_SIZE = 1900
+
+
+def run_body(id: str) -> bytes:
+    """A run object of about 1.9 kB; the same bytes for the same id."""
+    call = {
+        "id": f"call_{id}",
+        "type": "function",
+        "function": {"name": "get_weather", "arguments": json.dumps({"city": f"Oslo {id}"})},
+    }
+    is_plain = id == "plain"
+    run = {
+        "id": f"run_{id}",
+        "object": "thread.run",
+        "created_at": 1761861679,
+        "assistant_id": "asst_bench",
+        "thread_id": "thread_bench",
+        "status": "in_progress" if is_plain else "requires_action",
+        "required_action": None
+        if is_plain
+        else {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}},
+        "model": "gpt-4o",
+        "instructions": "",
+        "metadata": {},
+    }
+    run["instructions"] = "x" * (_SIZE - len(json.dumps(run)))
+    return json.dumps(run).encode()
+
+
+class Responder(asyncio.Protocol):
+    """Answers each request head; the requests have no bodies."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        *heads, self._buffer = (self._buffer + data).split(b"\r\n\r\n")
+        for head in heads:
+            id = head.split(b" ", 2)[1].rsplit(b"/", 1)[1].decode()
+            body = run_body(id)
+            self._transport.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+            )
+
+
+async def main(cert: str) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Responder, "127.0.0.1", 0, ssl=context, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
