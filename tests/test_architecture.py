@@ -54,6 +54,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
             "demo/objects",
             "demo/recorder",
             "demo/runs",
+            "demo/steps",
             "demo/threads",
         ),
         "parts of the demo server: tests/demo/test_server.py drives it with the real SDK",

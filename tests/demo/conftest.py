@@ -12,6 +12,16 @@ from callgate.demo.launch import serve
 type Connect = Callable[[Starlette], OpenAI]
 
 
+class Clock:
+    """A server's clock that is told the time."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("tls"), ["127.0.0.1", "localhost"])

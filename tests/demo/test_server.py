@@ -22,7 +22,7 @@ from callgate.demo.launch import serve, start_server
 from callgate.demo.script import Script, use
 from callgate.demo.server import create_app
 from callgate.demo.story import STORY
-from tests.demo.conftest import Connect
+from tests.demo.conftest import Clock, Connect
 
 # the SDK calls the whole Assistants API deprecated, at every use
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -35,14 +35,6 @@ SCRIPTS = {
     "chain": Script(((WEATHER,), (REFUND,), "{outputs}")),
     "text": Script(("Hello.",)),
 }
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Desk:
@@ -354,14 +346,6 @@ def test_thread_without_user_message_has_nothing_to_run(desk: Desk) -> None:
         additional_messages=[{"role": "user", "content": [{"type": "text", "text": "go"}]}],
     )
     assert run.status == "queued"
-
-
-def test_streaming_is_refused_clearly(desk: Desk) -> None:
-    with pytest.raises(openai.BadRequestError) as error:
-        desk.runs.create(desk.thread.id, assistant_id=desk.assistant.id, stream=True)
-    assert "does not stream" in fault(error.value)
-    assert error.value.param == "stream"
-    assert desk.start().status == "queued"
 
 
 def test_lists_are_paged_by_cursor(desk: Desk) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from callgate.canonical import Json
 from callgate.demo import bodies
-from callgate.demo.errors import ApiError, missing
+from callgate.demo.errors import missing
+from callgate.demo.events import Log
 from callgate.demo.objects import Assistant
 from callgate.demo.page import page, window
 from callgate.demo.runs import Run, World
@@ -28,7 +29,15 @@ class Asked:
     """Parsed body; an empty object where there was none."""
 
 
-type Operation = Callable[[Asked], dict[str, Json]]
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A run whose requester is told what happens, instead of an object."""
+
+    run: Run
+    log: Log
+
+
+type Operation = Callable[[Asked], dict[str, Json] | Watched]
 
 
 class Api:
@@ -121,12 +130,15 @@ class Api:
         """POST /threads."""
         return self._new_thread(bodies.read(bodies.NewThread, asked.document)).json()
 
-    def create_thread_and_run(self, asked: Asked) -> dict[str, Json]:
+    def create_thread_and_run(self, asked: Asked) -> dict[str, Json] | Watched:
         """POST /threads/runs."""
         wanted = bodies.read(bodies.NewThreadAndRun, asked.document)
-        _refuse_stream(wanted.stream)
         assistant = self._assistant(wanted.assistant_id)
-        return self._new_thread(wanted.thread).start(assistant, wanted).json()
+        thread = self._new_thread(wanted.thread)
+        log = _log(wanted.stream)
+        if log is not None:
+            log.add("thread.created", thread.json())
+        return _shown(thread.start(assistant, wanted, log), log)
 
     def get_thread(self, asked: Asked) -> dict[str, Json]:
         """GET /threads/{thread}."""
@@ -147,12 +159,12 @@ class Api:
         """GET /threads/{thread}/runs."""
         return page([run.json() for run in self._thread(asked).runs], window(asked.query))
 
-    def create_run(self, asked: Asked) -> dict[str, Json]:
+    def create_run(self, asked: Asked) -> dict[str, Json] | Watched:
         """POST /threads/{thread}/runs."""
         thread = self._thread(asked)
         wanted = bodies.read(bodies.NewRun, asked.document)
-        _refuse_stream(wanted.stream)
-        return thread.start(self._assistant(wanted.assistant_id), wanted).json()
+        log = _log(wanted.stream)
+        return _shown(thread.start(self._assistant(wanted.assistant_id), wanted, log), log)
 
     def get_run(self, asked: Asked) -> dict[str, Json]:
         """GET …/runs/{run}."""
@@ -171,13 +183,13 @@ class Api:
         run.cancel()
         return run.json()
 
-    def submit_tool_outputs(self, asked: Asked) -> dict[str, Json]:
+    def submit_tool_outputs(self, asked: Asked) -> dict[str, Json] | Watched:
         """POST …/runs/{run}/submit_tool_outputs."""
         run = self._run(asked)
         wanted = bodies.read(bodies.Submission, asked.document)
-        _refuse_stream(wanted.stream)
-        run.submit(wanted.tool_outputs)
-        return run.json()
+        log = _log(wanted.stream)
+        run.submit(wanted.tool_outputs, log)
+        return _shown(run, log)
 
     def list_steps(self, asked: Asked) -> dict[str, Json]:
         """GET …/runs/{run}/steps."""
@@ -218,14 +230,12 @@ class Api:
         return self._thread(asked).run(asked.ids["run"])
 
 
-def _refuse_stream(stream: bool | None) -> None:
-    if stream:
-        raise ApiError(
-            400,
-            "This server does not stream: leave out 'stream' or set it to false.",
-            param="stream",
-            code="unsupported_parameter",
-        )
+def _log(stream: bool | None) -> Log | None:
+    return Log() if stream else None
+
+
+def _shown(run: Run, log: Log | None) -> dict[str, Json] | Watched:
+    return run.json() if log is None else Watched(run, log)
 
 
 def _vector(text: str, size: int) -> list[float]:

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callgate.canonical import Json
-from callgate.demo.api import Asked, Operation
+from callgate.demo.api import Asked, Operation, Watched
 from callgate.demo.errors import ApiError
+from callgate.demo.stream import Stream
 
 _NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header "
@@ -39,12 +40,13 @@ def answer(document: dict[str, Json], status: int = 200) -> Response:
     return Response(
         text.encode("utf-8", "backslashreplace"),  # a lone surrogate becomes its JSON escape
         status,
-        headers={
-            "openai-version": "2020-10-01",
-            "x-request-id": f"req_{secrets.token_hex(16)}",
-        },
+        headers=_headers(),
         media_type="application/json",
     )
+
+
+def _headers() -> dict[str, str]:
+    return {"openai-version": "2020-10-01", "x-request-id": f"req_{secrets.token_hex(16)}"}
 
 
 async def refuse(request: Request, error: Exception) -> Response:
@@ -69,6 +71,8 @@ class Front:
 
     poll_after_ms: int
     """How long pollers of a run are told to wait."""
+    stream: Stream
+    """How runs that are watched travel."""
 
     def endpoint(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
         """Wrap an operation: credentials, beta header, JSON body, answer headers."""
@@ -78,6 +82,8 @@ class Front:
             document = operation(
                 Asked(request.path_params, request.query_params, await _document(request))
             )
+            if isinstance(document, Watched):
+                return self.stream.answer(document, request.headers, _headers())
             response = answer(document)
             if document.get("object") == "thread.run":
                 response.headers["openai-poll-after-ms"] = str(self.poll_after_ms)

@@ -37,7 +37,7 @@ class Assistant:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """A message of a thread."""
 
@@ -49,9 +49,39 @@ class Message:
     metadata: dict[str, str]
     assistant_id: str | None = None
     run_id: str | None = None
+    status: str = "completed"
+    ended_at: float | None = None
+    reason: str | None = None
+    """Why it is incomplete."""
+
+    def end(self, status: str, now: float, reason: str | None = None) -> None:
+        """Close a message that was being written."""
+        self.status, self.ended_at, self.reason = status, now, reason
 
     def json(self) -> dict[str, Json]:
-        """Return the message object."""
+        """Return the message object; without content while it is being written."""
+        part: Json = {"type": "text", "text": {"value": self.text, "annotations": []}}
+        return {
+            **self._head(),
+            "role": self.role,
+            "content": [] if self.status == "in_progress" else [part],
+            "attachments": [],
+            "metadata": dict(self.metadata),
+        }
+
+    def event_json(self) -> dict[str, Json]:
+        """Return the message object as it stands in streams, with its status."""
+        ended_at = None if self.ended_at is None else int(self.ended_at)
+        return {
+            **self._head(),
+            "status": self.status,
+            "incomplete_details": None if self.reason is None else {"reason": self.reason},
+            "incomplete_at": ended_at if self.status == "incomplete" else None,
+            "completed_at": ended_at if self.status == "completed" else None,
+            **self.json(),
+        }
+
+    def _head(self) -> dict[str, Json]:
         return {
             "id": self.id,
             "object": "thread.message",
@@ -59,10 +89,6 @@ class Message:
             "assistant_id": self.assistant_id,
             "thread_id": self.thread_id,
             "run_id": self.run_id,
-            "role": self.role,
-            "content": [{"type": "text", "text": {"value": self.text, "annotations": []}}],
-            "attachments": [],
-            "metadata": dict(self.metadata),
         }
 
 

@@ -1,20 +1,25 @@
 """Runs and run steps in memory, with OpenAI's states and refusals.
 
 Time passes only through the clock: a run is `queued` and then `in_progress` for
-`think_seconds` each, and moves on when somebody looks. Nothing here knows HTTP.
+`think_seconds` each, and moves on when somebody looks. While somebody listens, the turn that
+follows takes `event_seconds` for each of its events. Nothing here knows HTTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 from callgate.canonical import Json
 from callgate.demo.bodies import ToolOutput
 from callgate.demo.errors import ApiError, missing
+from callgate.demo.events import Log, Style
 from callgate.demo.objects import Call, Message
-from callgate.demo.script import Answer, Choice, Script
+from callgate.demo.script import Answer, Choice, Script, Spoken
+from callgate.demo.steps import USAGE, Step
+from callgate.demo.turns import issue, speak
 
 type NewId = Callable[[str], str]
 """Makes an id of a kind: `run` → `run_…`."""
@@ -46,56 +51,9 @@ class World:
     choose: Choice
     run_seconds: float
     think_seconds: float
-
-
-@dataclass(slots=True)
-class Step:
-    """A run step: calls, or the message that ends the run."""
-
-    id: str
-    created_at: float
-    calls: Sequence[Call] = ()
-    message_id: str = ""
-    status: str = "in_progress"
-    ended_at: float | None = None
-
-    def end(self, status: str, now: float) -> None:
-        """Close the step unless it is closed."""
-        if self.ended_at is None:
-            self.status, self.ended_at = status, now
-
-    def json(self, run: Run) -> dict[str, Json]:
-        """Return the run step object."""
-        kind = "message_creation" if self.message_id else "tool_calls"
-        details: Json = (
-            {"message_id": self.message_id}
-            if self.message_id
-            else [call.step_json() for call in self.calls]
-        )
-        is_open = self.ended_at is None
-        return {
-            "id": self.id,
-            "object": "thread.run.step",
-            "created_at": int(self.created_at),
-            "run_id": run.id,
-            "assistant_id": run.assistant_id,
-            "thread_id": run.thread_id,
-            "type": kind,
-            "status": self.status,
-            "cancelled_at": self._ended("cancelled"),
-            "completed_at": self._ended("completed"),
-            "expires_at": int(run.expires_at) if is_open else None,
-            "failed_at": None,
-            "last_error": None,
-            "step_details": {"type": kind, kind: details},
-            "usage": None if is_open else _USAGE,
-        }
-
-    def _ended(self, status: str) -> int | None:
-        return int(self.ended_at) if self.ended_at is not None and self.status == status else None
-
-
-_USAGE: Json = {"prompt_tokens": 120, "completion_tokens": 20, "total_tokens": 140}
+    event_seconds: float
+    """Between two events of a run that is listened to."""
+    style: Style
 
 
 @dataclass(slots=True)
@@ -109,15 +67,23 @@ class Run:
     world: World
     script: Script
     say: Callable[[Message], None]
-    """Puts the final message into the thread."""
+    """Puts a message into the thread."""
     settings: dict[str, Json]
     """Shown fields that have no effect: instructions, tools, metadata, …"""
     status: Status = Status.QUEUED
+    log: Log | None = None
+    """Who listens, until the run waits or is over."""
     since: float = 0
     """When the status was reached."""
+    at: float = 0
+    """The time up to which the run has been played."""
+    due: float = 0
+    """When something happens next, while the run is at work."""
     started_at: float | None = None
     turn: int = 0
     steps: list[Step] = field(default_factory=list)
+    _performance: Iterator[None] | None = None
+    _message: Message | None = None
 
     @property
     def expires_at(self) -> float:
@@ -134,16 +100,28 @@ class Run:
         """Calls that the run waits for."""
         return self.steps[-1].calls if self.status is Status.REQUIRES_ACTION else ()
 
+    @property
+    def style(self) -> Style:
+        """How calls are streamed."""
+        return self.world.style
+
+    def begin(self) -> None:
+        """Tell that the run is there, and queue it."""
+        self.tell("thread.run.created", self.json)
+        self._enter(Status.QUEUED, self.created_at)
+
     def advance(self, now: float) -> None:
         """Catch up with the clock."""
-        think = self.world.think_seconds
-        while self.status in _WORKING and self.since + think <= min(now, self.expires_at):
-            self._work(self.since + think)
+        while self.status in _WORKING and self.due <= min(now, self.expires_at):
+            self._work(self.due)
         if self.is_active and now >= self.expires_at:
             self._enter(Status.EXPIRED, self.expires_at)
 
-    def submit(self, outputs: Sequence[ToolOutput]) -> None:
-        """Take the outputs of all waiting calls; raises ApiError unless it is exactly these."""
+    def submit(self, outputs: Sequence[ToolOutput], log: Log | None = None) -> None:
+        """Take the outputs of all waiting calls; raises ApiError unless it is exactly these.
+
+        `log` is told how the run goes on.
+        """
         now = self.world.clock()
         self.advance(now)
         if self.status is not Status.REQUIRES_ACTION:
@@ -155,8 +133,11 @@ class Run:
         answers = {output.tool_call_id: output.output or "" for output in outputs}
         for call in self.waiting:
             call.output = answers[call.id]
-        self.steps[-1].end("completed", now)
+        step = self.steps[-1]
+        step.end("completed", now)
         self.turn += 1
+        self.log = log
+        self.tell("thread.run.step.completed", partial(step.event_json, self))
         self._enter(Status.QUEUED, now)
 
     def cancel(self) -> None:
@@ -174,17 +155,45 @@ class Run:
             raise ApiError(400, f"Cannot update run with status '{self.status}'.")
         self.settings["metadata"] = metadata
 
+    def tell(self, name: str, data: Callable[[], dict[str, Json]]) -> None:
+        """See `events.Tell`."""
+        if self.log is not None:
+            self.log.add(name, data())
+
+    def new_id(self, kind: str) -> str:
+        """Make an id."""
+        return self.world.new_id(kind)
+
+    def open_message(self) -> Message:
+        """Put a message in progress into the thread."""
+        self._message = Message(
+            id=self.new_id("msg"),
+            thread_id=self.thread_id,
+            created_at=self.at,
+            role="assistant",
+            text="",
+            metadata={},
+            assistant_id=self.assistant_id,
+            run_id=self.id,
+            status="in_progress",
+        )
+        self.say(self._message)
+        return self._message
+
     def _work(self, now: float) -> None:
+        self.at = now
         match self.status:
             case Status.QUEUED:
-                self.started_at = self.started_at or now
+                self.started_at = now
                 self._enter(Status.IN_PROGRESS, now)
             case Status.CANCELLING:
                 self._enter(Status.CANCELLED, now)
             case _:
-                self._play(now)
+                self._performance = self._performance or self._play()
+                self.due = now + (self.world.event_seconds if self.log is not None else 0)
+                next(self._performance, None)
 
-    def _play(self, now: float) -> None:
+    def _play(self) -> Iterator[None]:
         answers = [
             Answer(call.use, call.id, call.output or "")
             for step in self.steps
@@ -192,33 +201,36 @@ class Run:
         ]
         latest = answers[-len(self.steps[-1].calls) :] if self.steps else []
         action = self.script.action(self.turn, answers, latest)
-        new_id = self.world.new_id
         if isinstance(action, str):
-            message = Message(
-                id=new_id("msg"),
-                thread_id=self.thread_id,
-                created_at=now,
-                role="assistant",
-                text=action,
-                metadata={},
-                assistant_id=self.assistant_id,
-                run_id=self.id,
-            )
-            self.say(message)
-            step = Step(new_id("step"), now, message_id=message.id)
-            step.end("completed", now)
-            self.steps.append(step)
-            self._enter(Status.COMPLETED, now)
-        else:
-            calls = [Call(new_id("call"), use) for use in action]
-            self.steps.append(Step(new_id("step"), now, calls=calls))
-            self._enter(Status.REQUIRES_ACTION, now)
+            yield from speak(self, action)
+            self._enter(Status.COMPLETED, self.at)
+            return
+        if isinstance(action, Spoken):
+            yield from speak(self, action.text)
+            action = action.calls
+        yield from issue(self, action)
+        self._enter(Status.REQUIRES_ACTION, self.at)
 
     def _enter(self, status: Status, now: float) -> None:
         self.status, self.since = status, now
+        self.due = now + self.world.think_seconds
         if status in {Status.CANCELLED, Status.EXPIRED}:
-            for step in self.steps:
+            self._break_off(status, now)
+        self.tell(f"thread.run.{status}", self.json)
+        if status not in _WORKING:
+            self._performance = None
+            if self.log is not None:
+                self.log.end()
+                self.log = None
+
+    def _break_off(self, status: Status, now: float) -> None:
+        if self._message is not None and self._message.status == "in_progress":
+            self._message.end("incomplete", now, f"run_{status}")
+            self.tell("thread.message.incomplete", self._message.event_json)
+        for step in self.steps:
+            if step.ended_at is None:
                 step.end(status.value, now)
+                self.tell(f"thread.run.step.{status}", partial(step.event_json, self))
 
     def step(self, id: str) -> Step:
         """Find a step; raises ApiError 404."""
@@ -243,11 +255,10 @@ class Run:
             "cancelled_at": self._reached(Status.CANCELLED),
             "failed_at": None,
             "completed_at": self._reached(Status.COMPLETED),
-            "required_action": action if calls else None,
+            "required_action": action if calls and self.style != "no-required-action" else None,
             "last_error": None,
-            **self.settings,
-            "incomplete_details": None,
-            "usage": None if self.is_active else _USAGE,
+            **self.settings,  # has a place for what follows
+            "usage": None if self.is_active else USAGE,
         }
 
     def _reached(self, status: Status) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callgate.canonical import Json
 
@@ -31,7 +31,15 @@ class Answer:
     output: str
 
 
-type Action = Sequence[Use] | str
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Calls after a text, in the same turn."""
+
+    text: str
+    calls: Sequence[Use]
+
+
+type Action = Sequence[Use] | Spoken | str
 type Turn = Action | Callable[[Sequence[Answer]], Action]
 
 
@@ -49,9 +57,9 @@ def quote(answers: Sequence[Answer]) -> str:
 class Script:
     """What the model does in one run, turn by turn.
 
-    A turn is a sequence of calls, a final text, or a function of all answers so far that
-    returns one of these. `{outputs}` in a text stands for the answers to the calls of the
-    turn before. A script that ends without a text ends with these answers.
+    A turn is a sequence of calls, a text with calls behind it, a final text, or a function of
+    all answers so far that returns one of these. `{outputs}` in a text stands for the answers
+    to the calls of the turn before. A script that ends without a text ends with these answers.
     """
 
     turns: Sequence[Turn]
@@ -62,6 +70,8 @@ class Script:
         action = step(answers) if callable(step) else step
         if isinstance(action, str):
             return action.replace("{outputs}", quote(latest))
+        if isinstance(action, Spoken):
+            return replace(action, text=action.text.replace("{outputs}", quote(latest)))
         return action or ""
 
 

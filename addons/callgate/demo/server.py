@@ -14,6 +14,7 @@ import string
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import uvicorn
 from starlette.applications import Starlette
@@ -26,11 +27,13 @@ from starlette.routing import Route
 
 from callgate.demo.api import Api
 from callgate.demo.errors import ApiError
+from callgate.demo.events import Style
 from callgate.demo.front import Front, answer, receive_file, refuse, refuse_url
 from callgate.demo.recorder import Received, Recorder
 from callgate.demo.runs import NewId, World
 from callgate.demo.script import Choice, Script, choice
 from callgate.demo.story import SCRIPTS
+from callgate.demo.stream import Encoding, Stream
 
 _ID_CHARACTERS = string.ascii_letters + string.digits
 
@@ -50,7 +53,11 @@ def create_app(
     *,
     run_seconds: float = 600,
     think_seconds: float = 0.02,
+    event_seconds: float = 0,
     poll_after_ms: int = 50,
+    style: Style = "openai",
+    chunk_bytes: int | None = None,
+    stream_encoding: Encoding | None = None,
     prefix: str = "/v1",
     clock: Callable[[], float] = wall_clock,
     new_id: NewId = random_id,
@@ -59,7 +66,14 @@ def create_app(
 
     `scripts` is a mapping (see `script.choice`) or a function of model name and last user
     message. A run expires `run_seconds` after its creation and spends `think_seconds` of the
-    clock in each of `queued` and `in_progress`. `app.state.received` lists every request, as
+    clock in each of `queued` and `in_progress`. `style` chooses whose peculiarities it has (see
+    `events.Style`).
+
+    Streams: what follows takes `event_seconds` of the clock for each event. Each event is one
+    HTTP chunk, or chunks of `chunk_bytes` are cut with no regard to events, lines or characters.
+    `stream_encoding` compresses for clients that accept it, flushing behind each event.
+
+    `app.state.received` lists every request, as
     `Received`, in order of arrival; `GET /_received` shows the same as JSON.
     """
     world = World(
@@ -68,9 +82,11 @@ def create_app(
         choose=choice(scripts),
         run_seconds=run_seconds,
         think_seconds=think_seconds,
+        event_seconds=event_seconds,
+        style=style,
     )
     api = Api(world, list(scripts) if isinstance(scripts, Mapping) else ["demo"])
-    front = Front(poll_after_ms)
+    front = Front(poll_after_ms, Stream(clock, chunk_bytes, stream_encoding))
     received: list[Received] = []
 
     async def show_received(request: Request) -> Response:
@@ -134,9 +150,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--script", choices=sorted(SCRIPTS), help="play this for every run")
     parser.add_argument("--run-seconds", type=float, default=600, help="until a run expires")
     parser.add_argument("--think-seconds", type=float, default=0.02, help="per state of a run")
+    parser.add_argument("--event-seconds", type=float, default=0, help="per event of a stream")
+    parser.add_argument("--style", choices=get_args(Style.__value__), default="openai")
+    parser.add_argument("--chunk-bytes", type=int, help="cut streams into chunks of this size")
+    parser.add_argument("--stream-encoding", choices=get_args(Encoding.__value__))
     options = parser.parse_args(arguments)
     scripts = {"default": SCRIPTS[options.script]} if options.script else SCRIPTS
-    app = create_app(scripts, run_seconds=options.run_seconds, think_seconds=options.think_seconds)
+    app = create_app(
+        scripts,
+        run_seconds=options.run_seconds,
+        think_seconds=options.think_seconds,
+        event_seconds=options.event_seconds,
+        style=options.style,
+        chunk_bytes=options.chunk_bytes,
+        stream_encoding=options.stream_encoding,
+    )
     # uvicorn raises the signal once more when it has shut down: that would be exit code -15
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from callgate.demo.script import Script, Use, use
+from callgate.demo.script import Script, Spoken, Use, use
 
 
 def fake_api_key() -> str:
@@ -65,6 +65,20 @@ SHAPES = {
     "demo-blank-start": Script(((Use("get_weather", '\n {  \n  "city": "Oslo"}'),), "{outputs}")),
     "demo-duplicate-keys": Script(
         ((Use("run_shell", '{"command":"ls","command":"rm -rf /srv"}'),), "{outputs}")
+    ),
+    "demo-text-then-calls": Script(
+        (Spoken("Let me look, one moment please.", (_WEATHER, _DANGEROUS)), "{outputs}")
+    ),
+    "demo-escapes": Script(
+        (
+            (
+                Use(
+                    "run_shell",
+                    r'{"command":"printf \"\\n\u00e9 \ud83d\ude00\" \/ \\\\ ü 😀\n"}',
+                ),
+            ),
+            "{outputs}",
+        )
     ),
     "demo-no-arguments": Script(((Use("get_time", "{}"),), "{outputs}")),
 }

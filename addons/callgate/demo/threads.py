@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from callgate.canonical import Json
 from callgate.demo.bodies import NewMessage, NewRun, RunSettings
 from callgate.demo.errors import ApiError, missing
+from callgate.demo.events import Log
 from callgate.demo.objects import Assistant, Message
 from callgate.demo.runs import Run, World
 
@@ -45,8 +46,11 @@ class Thread:
         self.messages.append(message)
         return message
 
-    def start(self, assistant: Assistant, wanted: RunSettings) -> Run:
-        """Create a queued run; raises ApiError while another is active or with nothing to do."""
+    def start(self, assistant: Assistant, wanted: RunSettings, log: Log | None = None) -> Run:
+        """Create a queued run; raises ApiError while another is active or with nothing to do.
+
+        `log` is told how the run goes.
+        """
         if active := self._active():
             raise ApiError(400, f"Thread {self.id} already has an active run {active.id}.")
         defaults = assistant.json()
@@ -74,9 +78,10 @@ class Thread:
             script=script,
             say=self.messages.append,
             settings=settings,
-            since=now,
+            log=log,
         )
         self.runs.append(run)
+        run.begin()
         return run
 
     def run(self, id: str) -> Run:
@@ -113,6 +118,8 @@ _SHOWN: dict[str, Json] = {
     "max_completion_tokens": None,
     "max_prompt_tokens": None,
     "truncation_strategy": {"type": "auto", "last_messages": None},
+    "incomplete_details": None,
+    "usage": None,
     "response_format": "auto",
     "tool_choice": "auto",
     "parallel_tool_calls": True,
