@@ -8,7 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 import pytest
-from mitmproxy import connection, http
+from mitmproxy import connection, http, options
+from mitmproxy.proxy import context
+from mitmproxy.proxy import layer as proxy_layer
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons, tflow, tutils
 
@@ -394,3 +397,43 @@ async def test_other_ports_and_unresolvable_names() -> None:
     await made.server_connect(unknown)
     assert other.server.error is None
     assert "no-such-host.invalid" in str(unknown.server.error)
+
+
+async def test_console_is_protected_from_when_its_port_is_known() -> None:
+    made = Guard(Hosts(["api.openai.com"]), max_bytes=1)
+    before = dial("127.0.0.1", 9999)
+    await made.server_connect(before)
+    assert before.server.error is None
+    made.protect(9999)
+    after = dial("127.0.0.1", 9999)
+    await made.server_connect(after)
+    assert after.server.error is not None
+
+
+@pytest.mark.parametrize(("mode", "is_bounded"), [(Mode.ENFORCE, True), (Mode.OBSERVE, False)])
+def test_buffers_are_bounded_but_in_observe_mode(mode: Mode, is_bounded: bool) -> None:
+    opts = options.Options()
+    layer_context = context.Context(tflow.tclient_conn(), opts)
+    http_layer = HttpLayer(layer_context, HTTPMode.transparent)
+    other = proxy_layer.NextLayer(context.Context(tflow.tclient_conn(), opts))
+    asked = proxy_layer.NextLayer(layer_context)
+    asked.layer = http_layer
+    made = guard(Scripted(Forward(), mode))
+    made.next_layer(asked)
+    made.next_layer(other)
+    assert ("make_stream" in vars(http_layer)) is is_bounded
+
+
+async def test_response_without_any_request_hook_is_left_alone() -> None:
+    flow = flow_to(host="example.org")
+    await guard(Scripted(Forward())).responseheaders(flow)
+    assert flow.response is None
+
+
+async def test_allowed_request_goes_on_with_its_bytes() -> None:
+    flow = flow_to(f"{RUN}/submit_tool_outputs", "POST", body=b'{"tool_outputs":  []}')
+    made = guard(Scripted(Forward()))
+    await made.requestheaders(flow)
+    await made.request(flow)
+    assert flow.response is None
+    assert flow.request.raw_content == b'{"tool_outputs":  []}'
