@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from callgate.lookup import Lookup
 from callgate.model import Effect, Mode, SurfaceName, ToolCall, Verdict
 from callgate.outcome import Choices, Forward, Outcome, Refuse
 from callgate.policy import Policy
+from callgate.release import Releases
 from callgate.scanners.base import Scanner
 from callgate.scanners.local import Local
 from callgate.settlement import Settlement
@@ -188,8 +190,40 @@ class Api:
         self.done.append(self.rounds.pop(0))
         return reply(self.run())
 
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
+        answer = await self.send(request)
+        if answer.status >= 300:
+            raise UpstreamError(f"the API answered {answer.status}")
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for event in self.events():
+                yield event
+
+        yield chunks()
+
+    def events(self) -> list[bytes]:
+        """The stream of what the run does now: asks for its next calls, or says a word."""
+        if not self.is_waiting:
+            said = {"delta": {"content": [{"text": {"value": "hello"}}]}}
+            done = {**self.run(), "status": "completed"}
+            return [
+                told("thread.message.delta", said),
+                told("thread.run.completed", done),
+                DONE,
+            ]
+        return [told("thread.run.requires_action", self.run()), DONE]
+
     async def close(self) -> None:
         pass
+
+
+DONE = b"event: done\ndata: [DONE]\n\n"
+
+
+def told(name: str, data: object) -> bytes:
+    """One event of a stream."""
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
 def reply(document: object, status: int = 200) -> Response:
@@ -285,7 +319,7 @@ def bench(
     api = api or Api(*rounds)
     inspector = Inspector([make() for make in DETECTORS.values()])
     parsed = Policy.parse(policy, "callgate.yaml")
-    told: list[Record] = []
+    heard: list[Record] = []
     approvals = Approvals(store, clock, 600, url=lambda id: f"http://127.0.0.1:8081/approvals/{id}")
     gate = Gate(
         Rules(mode, on_scanner_error, scan_timeout_seconds),
@@ -294,14 +328,16 @@ def bench(
         approvals,
         redactor(inspector),
         lambda: parsed.digest,
-        told.append,
+        heard.append,
     )
     chosen = Choices(**choices or {})
     lookup = Lookup(api)
-    delivery = Delivery(gate, lookup, Settlement(gate, lookup, api))
+    settlement = Settlement(gate, lookup, api)
+    delivery = Delivery(gate, lookup, settlement)
     wayback = WayBack(gate, lookup, lambda: parsed, result_inspector(inspector), chosen)
-    enforcement = Enforcement(gate, wayback, delivery, chosen)
-    return Bench(store, clock, api, gate, approvals, enforcement, delivery, told)
+    releases = Releases(gate, lookup, settlement, chosen.max_bytes)
+    enforcement = Enforcement(gate, wayback, delivery, releases, chosen)
+    return Bench(store, clock, api, gate, approvals, enforcement, delivery, heard)
 
 
 def forwarded(outcome: Outcome) -> Forward:

@@ -18,10 +18,12 @@ from mitmproxy.test import taddons, tflow, tutils
 from callgate import streaming, surfaces
 from callgate.addon import Guard
 from callgate.enforcement import Enforcement
+from callgate.errors import BodyError
 from callgate.exchange import ApiError, Request, Response, segments
 from callgate.hosts import Hosts
 from callgate.model import Mode
 from callgate.outcome import Forward, Outcome, Refuse
+from callgate.stream import GatedStream
 from callgate.surfaces.base import Endpoint
 
 DENIED = ApiError("denied", "tool_call_denied", param="tool_outputs[0].output")
@@ -39,6 +41,9 @@ class Scripted:
         self.responses: list[Response] = []
         self.whys: list[str] = []
         self.unread: list[str] = []
+        self.encodings: list[str] = []
+        self.gated: object = object()
+        self.path: Outcome = Forward()
 
     def endpoint(self, method: str, target: str) -> Endpoint | None:
         return surfaces.endpoint_for(method, segments(target))
@@ -68,6 +73,15 @@ class Scripted:
 
     async def passes_unread(self, request: Request) -> None:
         self.unread.append(request.target)
+
+    async def check_path(self, endpoint: Endpoint | None, request: Request) -> Outcome:
+        return self.path
+
+    def open_stream(self, endpoint: Endpoint, request: Request, encoding: str) -> object:
+        self.encodings.append(encoding)
+        if isinstance(self.gated, Exception):
+            raise self.gated
+        return self.gated
 
 
 def guard(enforcement: Scripted | None, *, only_gated: bool = False) -> Guard:
@@ -102,7 +116,8 @@ def answered(
 
 def error_of(flow: http.HTTPFlow) -> dict[str, str]:
     assert flow.response is not None
-    assert flow.response.headers["x-should-retry"] == "false"
+    is_for_good = flow.response.status_code != 503
+    assert flow.response.headers.get("x-should-retry") == ("false" if is_for_good else None)
     error: dict[str, str] = json.loads(flow.response.content or b"")["error"]
     return error
 
@@ -256,27 +271,71 @@ async def test_bodies_that_are_not_read_are_streamed_both_ways() -> None:
     assert scripted.unread == ["/v1/files"]
 
 
-async def test_event_stream_on_an_endpoint_with_calls_is_refused() -> None:
-    refusal = Refuse(ApiError("no", "response_not_inspectable", status=502))
-    scripted = Scripted(refusal)
-    flow = flow_to()
-    await exchange(guard(scripted), flow, b"data: {}\n\n", {"content-type": "text/event-stream"})
-    assert flow.response is not None
-    assert flow.response.status_code == 502
-    assert "event stream" in scripted.whys[0]
-
-
-async def test_event_stream_in_observe_mode_flows_and_is_recorded() -> None:
-    scripted = Scripted(Forward(headers=(("Callgate-Mode", "observe"),)), Mode.OBSERVE)
+@pytest.mark.parametrize("mode", Mode)
+async def test_event_stream_is_gated_and_told_without_its_encoding(mode: Mode) -> None:
+    scripted = Scripted(Forward(), mode)
     flow = flow_to()
     made = guard(scripted)
     await made.requestheaders(flow)
-    answered(flow, headers={"content-type": "text/event-stream; charset=utf-8"})
+    headers = {"content-type": "Text/Event-Stream; charset=utf-8", "content-encoding": "gzip"}
+    answered(flow, headers=headers)
     await made.responseheaders(flow)
     assert flow.response is not None
-    assert flow.response.stream is True
-    assert flow.response.headers["Callgate-Mode"] == "observe"
-    assert scripted.whys
+    assert flow.response.stream is scripted.gated
+    assert scripted.encodings == ["gzip"]
+    assert flow.response.headers["Callgate-Mode"] == mode
+    assert "content-encoding" not in flow.response.headers
+    assert "content-length" not in flow.response.headers
+    assert flow.response.headers["transfer-encoding"] == "chunked"
+    await made.response(flow)
+    assert scripted.responses == []
+
+
+async def test_event_stream_of_an_unknown_encoding_is_refused_but_observed() -> None:
+    for mode, is_refused in ((Mode.ENFORCE, True), (Mode.OBSERVE, False)):
+        scripted = Scripted(Forward(), mode)
+        scripted.gated = BodyError("unknown content encoding")
+        flow = flow_to()
+        made = guard(scripted)
+        await made.requestheaders(flow)
+        answered(flow, headers={"content-type": "text/event-stream"})
+        await made.responseheaders(flow)
+        await made.response(flow)
+        assert flow.response is not None
+        assert (flow.response.status_code == 502) is is_refused
+
+
+async def test_ambiguous_path_is_refused_before_the_body_comes() -> None:
+    scripted = Scripted(Forward())
+    scripted.path = Refuse(ApiError("odd", "request_not_inspectable"))
+    flow = flow_to()
+    await guard(scripted).requestheaders(flow)
+    assert error_of(flow)["code"] == "request_not_inspectable"
+
+
+async def test_other_protocol_on_an_endpoint_with_calls_is_refused() -> None:
+    refusal = Refuse(ApiError("no", "response_not_inspectable", status=502))
+    scripted = Scripted(refusal)
+    made = guard(scripted)
+    flow = flow_to()
+    await made.requestheaders(flow)
+    flow.response = http.Response.make(101, b"", {"upgrade": "websocket"})
+    await made.responseheaders(flow)
+    await made.response(flow)
+    assert flow.response.status_code == 502
+    assert "another protocol" in scripted.whys[0]
+
+
+async def test_wait_hook_waits_for_the_stream() -> None:
+    class Waited:
+        seconds = 0.0
+
+        async def wait(self, seconds: float) -> None:
+            self.seconds = seconds
+
+    waited = Waited()
+    await guard(Scripted(Forward())).callgate_wait(cast(GatedStream, waited))
+    assert waited.seconds == 15
 
 
 @pytest.mark.parametrize(
@@ -421,7 +480,11 @@ def test_buffers_are_bounded_but_in_observe_mode(mode: Mode, is_bounded: bool) -
     made = guard(Scripted(Forward(), mode))
     made.next_layer(asked)
     made.next_layer(other)
-    assert ("make_stream" in vars(http_layer)) is is_bounded
+    assert "make_stream" in vars(http_layer)
+    assert list(http_layer.make_stream(1)) is not None
+    stream = http_layer.streams[1]
+    assert isinstance(stream, streaming.GuardedStream)
+    assert (stream.max_bytes == 1 << 20) is is_bounded
 
 
 async def test_response_without_any_request_hook_is_left_alone() -> None:

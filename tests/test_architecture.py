@@ -21,13 +21,14 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "canonical exchange once hosts",
         "settings bodies outcome",
         "surfaces scanners policy detectors store audit annotation upstream ca",
-        "approvals lookup judgement",
+        "approvals lookup judgement stream",
         "gate",
         "settlement",
         "delivery wayback",
+        "release",
         "enforcement",
         "assembly",
-        "streaming",
+        "streaming flows",
         "addon console demo",
         "proxy",
         "cli",
@@ -39,7 +40,7 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # The local scanner is policies and detectors put together.
 SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors")}
 
-KNOWS_MITMPROXY = {"addon", "streaming", "proxy"}
+KNOWS_MITMPROXY = {"addon", "flows", "streaming", "proxy"}
 
 MAX_LINES = 400
 

@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.bodies import decode
+from callgate.bodies import Decoder, decode
 from callgate.errors import BodyError
 
 MIB = 1 << 20
@@ -217,3 +217,48 @@ def test_any_bytes_give_content_or_a_body_error(raw: bytes, name: str) -> None:
     except BodyError:
         return
     assert len(content) <= 1000
+
+
+# -- streams ------------------------------------------------------------------------------
+
+STREAM_ENCODERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "X-GZIP": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstd_stream,
+}
+
+
+@pytest.mark.parametrize("encoding", STREAM_ENCODERS)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_stream_is_told_piece_by_piece(encoding: str, size: int) -> None:
+    packed = STREAM_ENCODERS[encoding](TEXT)
+    decoder = Decoder(encoding)
+    pieces = [packed[start : start + size] for start in range(0, len(packed), size)]
+    assert b"".join(map(decoder.feed, pieces)) == TEXT
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "snappy", "gzip,"])
+def test_stream_of_an_unknown_encoding_is_refused(encoding: str) -> None:
+    with pytest.raises(BodyError, match="unknown content encoding"):
+        Decoder(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_corrupt_stream_is_refused(encoding: str) -> None:
+    with pytest.raises(BodyError, match="corrupt"):
+        Decoder(encoding).feed(b"\x01\x02\x03 no such data" * 20)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_piece_of_a_stream_that_becomes_huge_is_refused(encoding: str) -> None:
+    bomb = STREAM_ENCODERS[encoding](bytes(64 * MIB))
+    tracemalloc.start()
+    with pytest.raises(BodyError, match="too large"):
+        Decoder(encoding).feed(bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * MIB

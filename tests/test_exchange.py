@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.exchange import ApiError, Headers, Request, Response, header, segments
+from callgate.exchange import ApiError, Headers, Request, Response, header, is_ambiguous, segments
 
 RUN = ("v1", "threads", "t", "runs", "r")
 
@@ -169,3 +169,29 @@ def test_api_error_has_the_form_that_sdks_raise() -> None:
             "a": "b",
         }
     }
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/v1/threads/t/runs/r", "//v1//threads/t/", "/V1/%74hreads", "/a/b%5Fc?x=%2F..", "/", "/é"],
+)
+def test_path_with_one_meaning(target: str) -> None:
+    assert not is_ambiguous(target)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/a/../b",
+        "/a/./b",
+        "/a/%2e%2e/b",
+        "/a%2Fb",
+        "/a;x/b",
+        "/a%5Cb",
+        "/a%3Fb",
+        "/a%2523",
+        "/a%00",
+    ],
+)
+def test_path_that_servers_may_read_differently(target: str) -> None:
+    assert is_ambiguous(target)

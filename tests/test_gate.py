@@ -8,6 +8,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -611,3 +612,25 @@ async def test_no_secret_reaches_the_disk(tmp_path: Path, arguments: str, choice
         dump = "\n".join(database.iterdump())
     assert secret() not in dump
     assert "4111 1111" not in dump
+
+
+async def test_undecided_calls_are_looked_at_again_when_a_person_has_decided() -> None:
+    made = bench()
+    [pending] = await made.gate.decide([call("pay")])
+    waiting = asyncio.ensure_future(made.gate.reconsidered([pending]))
+    await asyncio.sleep(0.4)
+    assert not waiting.done()
+    assert pending.approval is not None
+    await made.approvals.approve(pending.approval.id, "kim")
+    await asyncio.wait_for(waiting, 2)
+
+
+async def test_failing_store_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "_TRY_AGAIN_SECONDS", 0.01)
+    made = bench()
+    [pending] = await made.gate.decide([call("pay")])
+    made.store.failure = StoreError("gone")  # type: ignore[attr-defined]
+    await asyncio.wait_for(made.gate.reconsidered([pending]), 2)
+    made.store.failure = None  # type: ignore[attr-defined]
+    scanner_down = replace(pending, approval=None)
+    await asyncio.wait_for(made.gate.reconsidered([scanner_down]), 2)

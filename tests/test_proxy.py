@@ -21,6 +21,7 @@ from callgate.demo.server import create_app
 from callgate.errors import SettingsError
 from callgate.policy import PolicyFile
 from callgate.settings import Settings
+from callgate.store import open_store
 
 pytestmark = pytest.mark.e2e
 HEADERS = {"Authorization": "Bearer sk-test", "OpenAI-Beta": "assistants=v2"}
@@ -154,6 +155,10 @@ async def test_changed_policy_is_read_and_a_broken_one_is_not(
             if "broken" in caplog.text:
                 break
     assert policy.current.digest == second
+    store = await open_store(f"sqlite:///{tmp_path / 'callgate.db'}")
+    recorded = await store.records(filters={"kind": "policy"})
+    await store.close()
+    assert [one["policy"] for one in recorded] == [second]
     assert "callgate.yaml:2:" in caplog.text
 
 

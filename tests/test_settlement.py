@@ -9,7 +9,7 @@ import pytest
 from callgate import settlement as settlement_module
 from callgate.annotation import notice
 from callgate.canonical import Json
-from callgate.errors import StoreError
+from callgate.errors import StoreError, UpstreamError
 from callgate.exchange import Request, Response
 from callgate.lookup import Lookup
 from callgate.model import Decision, Mode
@@ -179,3 +179,26 @@ async def test_memory_of_settled_turns_is_bounded(monkeypatch: pytest.MonkeyPatc
 
     assert len(case.settlement._settled) == 1
     assert list(case.settlement._settled) != first
+
+
+async def test_run_goes_on_in_a_stream_when_it_was_streamed() -> None:
+    case = Case(Api(WIPE))
+    case.denied = await case.bench.gate.decide([call("wipe")])
+    asking = asked("POST")
+    async with case.settlement.continued(at(asking), asking, SCOPE, case.denied) as chunks:
+        raw = b"".join([chunk async for chunk in chunks])
+    assert raw.endswith(b"[DONE]\n\n")
+    assert case.api.submitted == [notices(case.denied)]
+    assert b'"stream":true' in case.api.sent[-1].body
+    kinds = [(r["kind"], r.get("delivery") or r.get("outcome")) for r in await case.bench.records()]
+    assert kinds[-2:] == [("delivery", "withheld"), ("result", "added")]
+
+
+async def test_stream_that_the_api_does_not_open_is_an_error() -> None:
+    case = Case(Api(WIPE))
+    case.api.intercept = failing(400)
+    case.denied = await case.bench.gate.decide([call("wipe")])
+    with pytest.raises(UpstreamError):
+        async with case.settlement.continued(at(asked()), asked(), SCOPE, case.denied):
+            pass
+    assert "added" not in [r.get("outcome") for r in await case.bench.records()]

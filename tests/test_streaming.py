@@ -12,9 +12,14 @@ from mitmproxy.proxy.layers.http import (
     HTTPMode,
     HttpStream,
 )
-from mitmproxy.proxy.layers.http._hooks import HttpRequestHook, HttpResponseHook
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+)
 
 from callgate import streaming
+from callgate.stream import GatedStream
 
 LIMIT = 64
 
@@ -44,9 +49,10 @@ class Wire:
         self.context.server.address = ("api.test", 80)
         self.server: connection.Connection = self.context.server
         self.layer = HttpLayer(self.context, HTTPMode.transparent)
-        streaming.bound(self.layer, LIMIT)
+        streaming.guard(self.layer, LIMIT)
         self.sent: dict[connection.Connection, bytes] = {}
         self.flows: list[http.HTTPFlow] = []
+        self.closed: list[connection.Connection] = []
         self._on_request = on_request
         self.feed(events.Start())
 
@@ -65,7 +71,14 @@ class Wire:
                     self._on_request(command.flow)
                 if isinstance(command, HttpResponseHook) and self._refuses(command.flow):
                     command.flow.response = http.Response.make(502, b"refused")
-                self.feed(events.HookCompleted(command))
+                if self.hook(command):
+                    self.feed(events.HookCompleted(command))
+            elif isinstance(command, commands.CloseConnection):
+                self.closed.append(command.connection)
+
+    def hook(self, command: commands.StartHook) -> bool:
+        """Tell whether the hook is completed at once."""
+        return True
 
     @staticmethod
     def _refuses(flow: http.HTTPFlow) -> bool:
@@ -150,3 +163,141 @@ def test_other_mitmproxy_is_said_to_be_incompatible(
     monkeypatch.delattr(owner, name)
     with pytest.raises(RuntimeError, match=name):
         streaming.check_compatible()
+
+
+# -- gated streams --------------------------------------------------------------------------
+
+
+class Gated(GatedStream):
+    """A stream whose one event waits until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.fed: list[bytes] = []
+        self.ready = b""
+        self.holds = True
+        self.ended = self.was_cancelled = False
+        self.is_aborted = False
+
+    def feed(self, data: bytes) -> None:
+        self.fed.append(data)
+
+    def finish(self) -> None:
+        self.ended = True
+
+    def cancel(self) -> None:
+        self.was_cancelled = True
+
+    def take(self) -> bytes:
+        out, self.ready = self.ready, b""
+        return out
+
+    @property
+    def is_holding(self) -> bool:
+        return self.holds
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended and not self.holds
+
+
+class StreamWire(Wire):
+    """Answers with a gated stream; wait hooks stay open until the test completes them."""
+
+    def __init__(self) -> None:
+        self.gated = Gated()
+        self.waiting: list[streaming.CallgateWaitHook] = []
+        self.finished: list[http.HTTPFlow] = []
+        super().__init__()
+        self.from_client(b"POST / HTTP/1.1\r\nhost: api.test\r\ncontent-length: 0\r\n\r\n")
+        self.from_server(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+
+    def hook(self, command: commands.StartHook) -> bool:
+        if isinstance(command, streaming.CallgateWaitHook):
+            self.waiting.append(command)
+            return False
+        if isinstance(command, HttpResponseHeadersHook):
+            assert command.flow.response is not None
+            command.flow.response.stream = self.gated  # type: ignore[assignment]
+        if isinstance(command, HttpResponseHook):
+            self.finished.append(command.flow)
+        return True
+
+    def chunk(self, data: bytes) -> None:
+        self.from_server(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def look_again(self) -> None:
+        self.feed(events.HookCompleted(self.waiting.pop()))
+
+    @property
+    def got(self) -> bytes:
+        return self.sent.get(self.context.client, b"")
+
+
+def test_held_events_go_out_when_the_gate_says_so_and_one_hook_waits() -> None:
+    wire = StreamWire()
+    wire.chunk(b"call")
+    wire.chunk(b"more")
+    assert wire.gated.fed == [b"call", b"more"]
+    assert len(wire.waiting) == 1
+    assert b"call" not in wire.got
+    wire.gated.ready = b"call"
+    wire.look_again()
+    assert b"4\r\ncall\r\n" in wire.got
+    assert len(wire.waiting) == 1, "the stream still holds something"
+
+
+def test_text_goes_out_while_something_is_held() -> None:
+    wire = StreamWire()
+    wire.chunk(b"call")
+    wire.gated.ready = b"text"
+    wire.chunk(b"text")
+    assert b"text" in wire.got
+
+
+def test_end_of_the_stream_waits_for_the_last_verdict() -> None:
+    wire = StreamWire()
+    wire.chunk(b"call")
+    wire.from_server(b"0\r\n\r\n")
+    assert wire.gated.ended
+    assert wire.finished == []
+    assert not wire.got.endswith(b"0\r\n\r\n")
+    wire.gated.holds = False
+    wire.gated.ready = b"call"
+    wire.look_again()
+    assert wire.got.endswith(b"4\r\ncall\r\n0\r\n\r\n")
+    assert len(wire.finished) == 1
+
+
+def test_aborted_stream_ends_once_and_late_data_is_dropped() -> None:
+    wire = StreamWire()
+    wire.gated.ready = b"error"
+    wire.gated.holds, wire.gated.ended, wire.gated.is_aborted = False, True, True
+    wire.chunk(b"call")
+    assert wire.got.endswith(b"5\r\nerror\r\n0\r\n\r\n")
+    assert wire.server in wire.closed
+    before = wire.got
+    wire.feed(events.ConnectionClosed(wire.server))
+    assert wire.got == before
+    assert len(wire.finished) == 1
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_gone_peer_stops_the_judging_and_nothing_held_is_sent(who: str) -> None:
+    wire = StreamWire()
+    wire.chunk(b"call")
+    gone = wire.context.client if who == "client" else wire.server
+    gone.state = connection.ConnectionState.CLOSED
+    wire.feed(events.ConnectionClosed(gone))
+    assert wire.gated.was_cancelled
+    wire.gated.ready = b"call"
+    wire.look_again()
+    assert b"call" not in wire.got
+
+
+def test_stream_that_is_not_gated_passes() -> None:
+    wire = StreamWire()
+    flow = wire.flows[0]
+    assert flow.response is not None
+    flow.response.stream = True
+    wire.chunk(b"plain")
+    assert b"5\r\nplain\r\n" in wire.got

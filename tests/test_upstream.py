@@ -363,3 +363,22 @@ def test_trust_holds_the_public_roots_and_the_extra(tmp_path: Path) -> None:
     extra.write_bytes(b"not PEM")
     with pytest.raises(ssl.SSLError):
         trust(str(extra))
+
+
+async def test_answer_is_read_as_it_comes(stage: StartStage) -> None:
+    raw = b"data: 1\n\ndata: 2\n\n"
+    async with stage(reply(raw, headers=["Content-Type: text/event-stream"])) as made:
+        async with made.upstream.open(made.request(body=b"{}")) as chunks:
+            assert b"".join([chunk async for chunk in chunks]) == raw
+        assert b"accept: text/event-stream" in made.origin.sent()
+        assert b"accept-encoding: identity" in made.origin.sent()
+
+
+@pytest.mark.parametrize("answer", [reply(status=400), b"no http\r\n\r\n"])
+async def test_stream_that_does_not_begin_is_an_upstream_error(
+    stage: StartStage, answer: bytes
+) -> None:
+    async with stage(answer) as made:
+        with pytest.raises(UpstreamError):
+            async with made.upstream.open(made.request(body=b"{}")):
+                pass

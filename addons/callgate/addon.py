@@ -12,6 +12,7 @@ import functools
 import ipaddress
 import json
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 
 from mitmproxy import http
@@ -19,17 +20,31 @@ from mitmproxy.proxy import layer as proxy_layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from callgate import annotation, streaming
+from callgate import annotation, flows, streaming
 from callgate.enforcement import Enforcement
-from callgate.exchange import ApiError, Headers, Request, Response
+from callgate.errors import BodyError
+from callgate.exchange import ApiError
 from callgate.hosts import Hosts
-from callgate.outcome import Outcome, Refuse, out_of_order
+from callgate.outcome import Outcome, Refuse, not_deliverable, out_of_order
+from callgate.stream import GatedStream
 from callgate.surfaces.base import Endpoint
 
 _log = logging.getLogger(__name__)
 
 _OWN = "callgate_own"
 """The response was made here (or by proxy authentication): nothing to inspect."""
+_OF_OLD_BYTES = (
+    "content-encoding",
+    "etag",
+    "last-modified",
+    "content-md5",
+    "digest",
+    "content-digest",
+    "repr-digest",
+    "signature",
+    "signature-input",
+)
+_KEEP_ALIVE_SECONDS = 15.0
 _ENDPOINT = "callgate_endpoint"
 _REFUSE = "callgate_refuse"
 """A refusal decided on the response's headers, carried out when its body has come."""
@@ -97,10 +112,14 @@ class Guard:
     # -- connections ----------------------------------------------------------------------
 
     def next_layer(self, data: proxy_layer.NextLayer) -> None:
-        """Bound the buffers of every HTTP layer; `observe` streams large bodies instead."""
+        """Guard every HTTP layer; `observe` streams large bodies instead of dropping them."""
         observes = self._enforcement is not None and self._enforcement.observes
-        if isinstance(data.layer, HttpLayer) and not observes:
-            streaming.bound(data.layer, self._max_bytes)
+        if isinstance(data.layer, HttpLayer):
+            streaming.guard(data.layer, sys.maxsize if observes else self._max_bytes)
+
+    async def callgate_wait(self, gated: GatedStream) -> None:
+        """Let a stream that holds something know when to look again."""
+        await gated.wait(_KEEP_ALIVE_SECONDS)
 
     @fails_closed
     async def http_connect(self, flow: http.HTTPFlow) -> None:
@@ -139,11 +158,15 @@ class Guard:
             return
         enforcement = self._armed()
         self._begin(flow)
-        _strip(flow.request.headers)
+        flows.strip(flow.request.headers)
         endpoint = enforcement.endpoint(flow.request.method, flow.request.path)
         flow.metadata[_ENDPOINT] = endpoint
+        path = await enforcement.check_path(endpoint, flows.request_of(flow))
+        if isinstance(path, Refuse):
+            self._answer(flow, path.error)
+            return
         if endpoint is None:
-            await enforcement.passes_unread(_request(flow))
+            await enforcement.passes_unread(flows.request_of(flow))
         if endpoint is None or not endpoint.reads_request:
             flow.request.stream = True
 
@@ -154,7 +177,7 @@ class Guard:
         if flow.response is not None or endpoint is None or not endpoint.reads_request:
             return
         enforcement = self._armed()
-        request = _request(flow)
+        request = flows.request_of(flow)
         if streaming.REQUEST_TOO_LARGE in flow.metadata or flow.request.raw_content is None:
             outcome = await enforcement.refuse_body(
                 request, f"its body is larger than {self._max_bytes >> 20} MiB", is_request=True
@@ -177,21 +200,43 @@ class Guard:
                 flow.response.stream = True
             return
         enforcement = self._armed()
-        _strip(flow.response.headers)
+        flows.strip(flow.response.headers)
         endpoint = _endpoint(flow)
         if endpoint is None or not endpoint.reads_response:
-            _add(flow.response.headers, annotation.headers((), enforcement.mode))
+            flows.add(flow.response.headers, annotation.headers((), enforcement.mode))
             flow.response.stream = True
             if flow.response.status_code == 101:
-                await enforcement.not_inspected(_request(flow), "a protocol upgrade")
-        elif flow.response.headers.get("content-type", "").startswith("text/event-stream"):
-            why = "the API answered with an event stream, which this release does not gate"
-            outcome = await enforcement.refuse_body(_request(flow), why, is_request=False)
+                await enforcement.not_inspected(flows.request_of(flow), "a protocol upgrade")
+        elif flow.response.status_code == 101:
+            why = "the API would go on in another protocol, which nobody reads"
+            outcome = await enforcement.refuse_body(flows.request_of(flow), why, is_request=False)
             if isinstance(outcome, Refuse):
                 flow.metadata[_REFUSE] = outcome.error
-            else:
-                _add(flow.response.headers, outcome.headers)
-                flow.response.stream = True
+        elif _is_event_stream(flow):
+            self._open_stream(flow, endpoint, enforcement)
+
+    def _open_stream(
+        self, flow: http.HTTPFlow, endpoint: Endpoint, enforcement: Enforcement
+    ) -> None:
+        assert flow.response is not None  # noqa: S101  for the type checker
+        headers = flow.response.headers
+        encoding = ",".join(headers.get_all("content-encoding"))
+        try:
+            gated = enforcement.open_stream(endpoint, flows.request_of(flow), encoding)
+        except BodyError as error:
+            if not enforcement.observes:
+                flow.metadata[_REFUSE] = not_deliverable(str(error)).error
+                return
+            flow.response.stream = True
+        else:
+            # not called by mitmproxy: `streaming.GuardedStream` takes it for what it is
+            flow.response.stream = gated  # type: ignore[assignment]
+            # events leave as they are told, whatever the API made of them on the way
+            for name in ("content-encoding", "content-length", "etag"):
+                headers.pop(name, None)
+            if flow.request.is_http11 and "transfer-encoding" not in headers:
+                headers["transfer-encoding"] = "chunked"
+        flows.add(headers, annotation.headers((), enforcement.mode))
 
     @fails_closed
     async def response(self, flow: http.HTTPFlow) -> None:
@@ -220,18 +265,22 @@ class Guard:
         outcome: Outcome
         if streaming.RESPONSE_TOO_LARGE in flow.metadata:
             why = f"its body is larger than {self._max_bytes >> 20} MiB"
-            outcome = await enforcement.refuse_body(_request(flow), why, is_request=False)
+            outcome = await enforcement.refuse_body(flows.request_of(flow), why, is_request=False)
         else:
-            outcome = await enforcement.check_response(endpoint, _request(flow), _response(flow))
+            outcome = await enforcement.check_response(
+                endpoint, flows.request_of(flow), flows.response_of(flow)
+            )
         if isinstance(outcome, Refuse):
             self._answer(flow, outcome.error)
             return
         assert flow.response is not None  # noqa: S101  for the type checker
-        _add(flow.response.headers, outcome.headers)
+        flows.add(flow.response.headers, outcome.headers)
         if outcome.body is not None:
             # the API's checks of its own bytes do not fit the new ones
-            for name in ("content-encoding", "etag", "content-md5", "digest", "content-digest"):
+            for name in _OF_OLD_BYTES:
                 flow.response.headers.pop(name, None)
+            # what is held or hidden now may be shown at the next look
+            flow.response.headers["cache-control"] = "no-store"
             flow.response.content = outcome.body
 
     async def error(self, flow: http.HTTPFlow) -> None:
@@ -273,7 +322,9 @@ class Guard:
             flow.request.stream = True
 
     def _answer(self, flow: http.HTTPFlow, error: ApiError) -> None:
-        headers = {"content-type": "application/json", "x-should-retry": "false"}
+        headers = {"content-type": "application/json"}
+        if not error.is_retryable:
+            headers["x-should-retry"] = "false"
         if self._enforcement is not None:
             headers["Callgate-Mode"] = self._enforcement.mode.value
         if flow.response is not None and (id := flow.response.headers.get("x-request-id")):
@@ -281,6 +332,13 @@ class Guard:
         flow.metadata[_OWN] = True
         flow.request.stream = False
         flow.response = http.Response.make(error.status, json.dumps(error.as_json()), headers)
+
+
+def _is_event_stream(flow: http.HTTPFlow) -> bool:
+    """The API streams: it says so, or the app has asked for it and SDKs read it so."""
+    assert flow.response is not None  # noqa: S101  for the type checker
+    kind: str = flow.response.headers.get("content-type", "")
+    return kind.strip().lower().startswith("text/event-stream")
 
 
 def _endpoint(flow: http.HTTPFlow) -> Endpoint | None:
@@ -294,53 +352,6 @@ def _not_gated(host: str) -> ApiError:
         "start it with --gate-host, or without --only-openai.",
         "host_not_gated",
     )
-
-
-def _request(flow: http.HTTPFlow) -> Request:
-    proxy_user = flow.metadata.get("proxyauth")
-    host, sni = flow.request.host, flow.client_conn.sni
-    return Request(
-        method=flow.request.method,
-        scheme=flow.request.scheme,
-        host=sni if sni and _is_address(host) else host,
-        port=flow.request.port,
-        target=flow.request.path,
-        headers=_headers(flow.request.headers),
-        body=flow.request.raw_content or b"",
-        agent=proxy_user[0] if proxy_user else "",
-    )
-
-
-def _response(flow: http.HTTPFlow) -> Response:
-    response = flow.response
-    assert response is not None  # noqa: S101  for the type checker
-    return Response(response.status_code, _headers(response.headers), response.raw_content or b"")
-
-
-def _headers(headers: http.Headers) -> Headers:
-    return tuple(
-        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
-        for name, value in headers.fields
-    )
-
-
-def _strip(headers: http.Headers) -> None:
-    for name in list(headers):
-        if name.lower().startswith(annotation.PREFIX):
-            headers.pop(name, None)
-
-
-def _add(headers: http.Headers, added: Headers) -> None:
-    for name, value in added:
-        headers[name] = value
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_here(address: str) -> bool:

@@ -6,8 +6,9 @@ construction: another call, or the same one with other arguments, asks again.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from callgate.store.base import ApprovalItem, Store
 from callgate.store.outcome import settle
 
 _SHORTEST_PREFIX = 8
+_LOOK_SECONDS = 0.25
 
 
 class ApprovalError(CallgateError):
@@ -40,6 +42,7 @@ class Approvals:
         self._clock = clock
         self._ttl = timedelta(seconds=ttl_seconds)
         self._url = url
+        self._looking: asyncio.Task[frozenset[str]] | None = None
 
     def ask(self, call: ToolCall) -> Approval:
         """A new pending approval for a call.
@@ -55,6 +58,22 @@ class Approvals:
     async def pending(self) -> list[ApprovalItem]:
         """What waits for a person, oldest first; raises StoreError."""
         return await self._store.approvals(ApprovalState.PENDING)
+
+    async def decided(self, ids: Collection[str]) -> None:
+        """Return as soon as one of these approvals is not pending any more; raises StoreError.
+
+        However many wait, the store is asked once in a quarter of a second.
+        """
+        wanted = frozenset(ids)
+        while True:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.ensure_future(self._look())
+            if not wanted <= await asyncio.shield(self._looking):
+                return
+
+    async def _look(self) -> frozenset[str]:
+        await asyncio.sleep(_LOOK_SECONDS)
+        return frozenset(item.approval.id for item in await self.pending())
 
     async def approve(self, id: str, by: str, note: str = "") -> Approval:
         """Let the call go ahead; raises ApprovalError, StoreError."""

@@ -22,6 +22,7 @@ from callgate.lookup import Lookup
 from callgate.model import Effect, Finding, ToolCall, Verdict
 from callgate.outcome import Choices
 from callgate.policy import Policy, PolicyFile
+from callgate.release import Releases
 from callgate.scanners.base import Scanner
 from callgate.scanners.local import Local
 from callgate.settings import Settings
@@ -123,8 +124,10 @@ def _enforcement(
     )
     lookup = Lookup(sender)
     wayback = WayBack(gate, lookup, current, result_inspector(inspector), choices)
-    delivery = Delivery(gate, lookup, Settlement(gate, lookup, sender))
-    return Enforcement(gate, wayback, delivery, choices)
+    settlement = Settlement(gate, lookup, sender)
+    delivery = Delivery(gate, lookup, settlement)
+    releases = Releases(gate, lookup, settlement, choices.max_bytes)
+    return Enforcement(gate, wayback, delivery, releases, choices)
 
 
 def _upstream(settings: Settings, roots: Path) -> upstream.HttpUpstream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Mapping
 
 import brotli
 import zstandard
@@ -97,4 +98,78 @@ _DECODERS = {
     "deflate": _deflate,
     "br": _brotli,
     "zstd": _zstd,
+}
+
+
+class Decoder:
+    """Undoes a Content-Encoding of a stream, piece by piece as the server flushed it."""
+
+    def __init__(self, encoding: str) -> None:
+        """Raises BodyError for an unknown or combined encoding."""
+        name = encoding.strip().lower()
+        if name not in _STREAM_DECODERS:
+            raise BodyError(f"unknown content encoding {encoding[:40]!r}")
+        self._decompress = _STREAM_DECODERS[name]()
+        self._name = name
+
+    def feed(self, raw: bytes) -> bytes:
+        """Return what can be told now; raises BodyError for corrupt data and for bombs."""
+        try:
+            content = self._decompress(raw)
+        except (zlib.error, brotli.error, zstandard.ZstdError) as error:
+            raise BodyError(f"the {self._name} content encoding is corrupt") from error
+        if len(content) > _MAX_PIECE:
+            raise BodyError("a compressed piece is too large")
+        return content
+
+
+_MAX_PIECE = 16 << 20
+
+
+def _stream_gzip() -> Callable[[bytes], bytes]:
+    decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    return lambda raw: decoder.decompress(raw, _MAX_PIECE + 1)
+
+
+def _stream_deflate() -> Callable[[bytes], bytes]:
+    decoder = zlib.decompressobj(zlib.MAX_WBITS)
+    return lambda raw: decoder.decompress(raw, _MAX_PIECE + 1)
+
+
+def _stream_brotli() -> Callable[[bytes], bytes]:
+    decoder = brotli.Decompressor()
+
+    def decompress(raw: bytes) -> bytes:
+        content = bytearray(decoder.process(raw, output_buffer_limit=_STEP))
+        while len(content) <= _MAX_PIECE and (
+            step := decoder.process(b"", output_buffer_limit=_STEP)
+        ):
+            content += step
+        return bytes(content)
+
+    return decompress
+
+
+def _stream_zstd() -> Callable[[bytes], bytes]:
+    decoder = _zstd_frame()
+
+    def decompress(raw: bytes) -> bytes:
+        content = bytearray()
+        for start in range(0, len(raw), 512):
+            content += decoder.decompress(raw[start : start + 512])
+            if len(content) > _MAX_PIECE:
+                break
+        return bytes(content)
+
+    return decompress
+
+
+_STREAM_DECODERS: Mapping[str, Callable[[], Callable[[bytes], bytes]]] = {
+    "": lambda: bytes,
+    "identity": lambda: bytes,
+    "gzip": _stream_gzip,
+    "x-gzip": _stream_gzip,
+    "deflate": _stream_deflate,
+    "br": _stream_brotli,
+    "zstd": _stream_zstd,
 }

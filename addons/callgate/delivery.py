@@ -125,7 +125,7 @@ class Delivery:
     async def _hide(self, endpoint: Endpoint, turn: Turn, mine: Sequence[Decision]) -> bool:
         """Take denied calls out; while a call is undecided, its siblings wait with it."""
         denied = [d for d in mine if d.effect is Effect.DENY and d.is_final]
-        held = [d for d in mine if _is_undecided(d)]
+        held = [d for d in mine if is_undecided(d)]
         rest = [d for d in mine if d.effect is not Effect.DENY or not d.is_final]
         if denied or held:
             endpoint.surface.withhold(turn, Hidden(notices(denied), notices(held)))
@@ -140,7 +140,7 @@ def _of(turn: Turn, decisions: Decisions) -> list[Decision]:
     return list({call.key: decisions[call.key] for call in turn.calls}.values())
 
 
-def _is_undecided(decision: Decision) -> bool:
+def is_undecided(decision: Decision) -> bool:
     """A person has to decide, or the next poll judges the call again."""
     if decision.effect is Effect.DENY:
         return not decision.is_final

@@ -12,7 +12,7 @@ from callgate import annotation, bodies, canonical, surfaces
 from callgate.audit import record
 from callgate.delivery import Delivery
 from callgate.errors import BodyError, JsonError, StoreError, UpstreamError
-from callgate.exchange import Request, Response, segments
+from callgate.exchange import Request, Response, is_ambiguous, segments
 from callgate.gate import Gate
 from callgate.model import Mode
 from callgate.outcome import (
@@ -24,6 +24,8 @@ from callgate.outcome import (
     not_inspectable,
     out_of_order,
 )
+from callgate.release import Releases
+from callgate.stream import GatedStream
 from callgate.surfaces.base import Endpoint
 from callgate.wayback import WayBack
 
@@ -33,11 +35,19 @@ _log = logging.getLogger(__name__)
 class Enforcement:
     """The border between plain HTTP messages and the gate."""
 
-    def __init__(self, gate: Gate, wayback: WayBack, delivery: Delivery, choices: Choices) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        wayback: WayBack,
+        delivery: Delivery,
+        releases: Releases,
+        choices: Choices,
+    ) -> None:
         """`choices` bounds the bodies that are read."""
         self._gate = gate
         self._wayback = wayback
         self._delivery = delivery
+        self._releases = releases
         self._choices = choices
         self._unread: set[tuple[str, str]] = set()
 
@@ -55,13 +65,24 @@ class Enforcement:
         """Tell which operation a request line means, None for what carries no calls."""
         return surfaces.endpoint_for(method, segments(target))
 
+    async def check_path(self, endpoint: Endpoint | None, request: Request) -> Outcome:
+        """Refuse a path that may lead to runs at some servers and not at others."""
+        if not surfaces.mentions_calls(request.target):
+            return Forward()
+        if endpoint is not None and not is_ambiguous(request.target):
+            return Forward()
+        why = "its path may mean a run or not, depending on who reads it"
+        return await self.refuse_body(request, why, is_request=True)
+
     async def check_request(self, endpoint: Endpoint, request: Request) -> Outcome:
         """Decide what becomes of a request whose body was read whole."""
         try:
             content = bodies.decode(
                 request.body, request.header("content-encoding"), self._choices.max_bytes
             )
-            document = canonical.parse(content) if content.strip() else {}
+            if not content.strip():
+                return Forward()
+            document = canonical.parse(content)
             outcome = await self._wayback.check(endpoint, request, document)
         except (BodyError, UpstreamError) as error:
             if self.observes:
@@ -98,6 +119,10 @@ class Enforcement:
             return await self._refused(request, not_deliverable(str(error)))
         except StoreError as error:
             return plain if self.observes else out_of_order(f"its memory failed ({error})")
+
+    def open_stream(self, endpoint: Endpoint, request: Request, encoding: str) -> GatedStream:
+        """Begin a response of server-sent events; raises BodyError for an unknown encoding."""
+        return self._releases.open(endpoint, request, encoding)
 
     async def refuse_body(self, request: Request, why: str, *, is_request: bool) -> Outcome:
         """Refuse a message whose body never came whole; in observe mode record it."""

@@ -97,6 +97,20 @@ def segments(target: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def is_ambiguous(target: str) -> bool:
+    """Tell whether servers may read a path differently: then nobody knows what it means.
+
+    Letters in any case, `//`, a trailing slash and needless percent-encoding have one meaning.
+    """
+    path = target.split("?", 1)[0].split("#", 1)[0]
+    parts = [unquote(raw) for raw in path.split("/")]
+    return any(
+        part in (".", "..")
+        or any(c in "/\\;%?#" or c.isspace() or not c.isprintable() for c in part)
+        for part in parts
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ApiError:
     """An error in the form that OpenAI's SDKs raise (`{"error": {...}}`)."""
@@ -107,6 +121,8 @@ class ApiError:
     type: str = "permission_error"
     param: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    is_retryable: bool = False
+    """The same request may succeed in a moment: SDKs are let to try again."""
 
     def as_json(self) -> dict[str, dict[str, str | None]]:
         """The body, before serialisation."""

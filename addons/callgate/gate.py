@@ -24,6 +24,7 @@ from callgate.store.base import Record, Store
 _log = logging.getLogger(__name__)
 
 _REMEMBERED = 50_000
+_TRY_AGAIN_SECONDS = 1.0
 _LARGE_CHARACTERS = 4096
 """Larger arguments are redacted in a thread, and only the store remembers them."""
 
@@ -210,6 +211,22 @@ class Gate:
         self._delivered.update(dict.fromkeys(new))
         _bound(self._delivered)
         tell(dict.fromkeys(new))
+
+    async def reconsidered(self, decisions: Sequence[Decision]) -> None:
+        """Return when it is worth deciding again on calls that are undecided.
+
+        That is when a person has decided one of them, or after a second where a scanner or
+        the store could not.
+        """
+        asked = [decision.approval.id for decision in decisions if decision.approval]
+        try:
+            if asked:
+                await self._approvals.decided(asked)
+            else:
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+        except StoreError as error:
+            _log.error("store: %s", error)
+            await asyncio.sleep(_TRY_AGAIN_SECONDS)
 
     async def append(self, records: Sequence[Record]) -> None:
         """Append records of refusals, results and coverage; raises StoreError."""

@@ -72,5 +72,6 @@ def out_of_order(why: str) -> Refuse:
             "callgate_unavailable",
             status=503,
             type="api_error",
+            is_retryable=True,
         )
     )

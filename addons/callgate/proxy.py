@@ -20,8 +20,9 @@ from mitmproxy.addons import core, disable_h2c, next_layer, proxyauth, proxyserv
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
-from callgate import assembly, ca, console, streaming
+from callgate import __version__, assembly, ca, console, streaming
 from callgate.addon import Guard
+from callgate.audit import record
 from callgate.errors import SettingsError, StoreError
 from callgate.hosts import Hosts
 from callgate.model import SurfaceName
@@ -95,7 +96,11 @@ class Proxy(Master):
         """Open the port; returns the URL, raises SettingsError when it can not be had."""
         if not await self._servers.setup_servers():
             failed = [server.last_exception for server in self._servers.servers]
-            raise SettingsError(f"listen: {next(filter(None, failed), 'failed')}")
+            why = getattr(next(filter(None, failed), None), "errno", None)
+            raise SettingsError(
+                f"listen: can not listen on {self._settings.listen}: "
+                f"{os.strerror(why) if why else 'failed'}; choose another --listen"
+            )
         host, port, *_ = self._servers.listen_addrs()[0]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -182,12 +187,13 @@ async def serve(
         proxy.guard.arm(assembled.enforcement)
         if bound:
             proxy.guard.protect(bound.getsockname()[1])
-        _handle_signals(proxy, policy)
+        wanted = asyncio.Event()
+        _handle_signals(proxy, wanted)
         async with contextlib.AsyncExitStack() as tasks:
             if bound:
                 await _serve_console(tasks, bound, assembled)
             if policy:
-                _keep(tasks, _watch(policy))
+                _keep(tasks, _watch(policy, assembled, wanted))
             if stop:
                 _keep(tasks, _stop_on(stop, proxy))
             await proxy.serve(lambda url: on_ready(Ready(url, address, authority)))
@@ -253,24 +259,35 @@ async def _stop_on(stop: asyncio.Event, proxy: Proxy) -> None:
     proxy.should_exit.set()
 
 
-async def _watch(policy: PolicyFile) -> None:
+async def _watch(policy: PolicyFile, assembled: assembly.Assembled, wanted: asyncio.Event) -> None:
+    """Read the policy file again when it has changed, or when `wanted` is set."""
     while True:
-        await asyncio.sleep(_WATCH_SECONDS)
-        if policy.changed():
-            reload(policy)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wanted.wait(), _WATCH_SECONDS)
+        if wanted.is_set() or policy.changed():
+            wanted.clear()
+            await _reload(policy, assembled)
 
 
-def reload(policy: PolicyFile) -> None:
-    """Read the policy file again; a broken one keeps the old policy and is said."""
+async def _reload(policy: PolicyFile, assembled: assembly.Assembled) -> None:
+    """A broken file keeps the old policy and is said; a new policy is recorded."""
+    before = policy.current.digest
     if error := policy.reload():
         _log.error("the policy in force stays, the new one is broken:\n%s", error)
-    else:
+    elif policy.current.digest != before:
         _log.warning("policy reloaded: %s", policy.current.digest[:12])
+        settings = assembled.settings
+        new = record.process_record(
+            "policy", __version__, settings.mode, settings.loosened, policy=policy.current.digest
+        )
+        try:
+            await assembled.store.append([new])
+        except StoreError as failure:
+            _log.error("store: %s", failure)
 
 
-def _handle_signals(proxy: Proxy, policy: PolicyFile | None) -> None:
+def _handle_signals(proxy: Proxy, reload: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, proxy.shutdown)
-    if policy:
-        loop.add_signal_handler(signal.SIGHUP, reload, policy)
+        loop.add_signal_handler(name, proxy.should_exit.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -18,7 +19,7 @@ from callgate.gate import Gate
 from callgate.lookup import Lookup, calls_of
 from callgate.model import Decision
 from callgate.surfaces.base import Endpoint
-from callgate.upstream import Upstream
+from callgate.upstream import StreamingUpstream
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Round:
 class Settlement:
     """Submits the notices of denied calls, with the app's own credentials."""
 
-    def __init__(self, gate: Gate, lookup: Lookup, upstream: Upstream) -> None:
+    def __init__(self, gate: Gate, lookup: Lookup, upstream: StreamingUpstream) -> None:
         """Requests go out through `upstream`."""
         self._gate = gate
         self._lookup = lookup
@@ -69,7 +70,9 @@ class Settlement:
         # a poll that was on its way meanwhile still shows what has been answered
         if turn in self._settled and (moved := await self._look(endpoint, request, turn)):
             return moved
-        submit = endpoint.surface.settlement(request, turn.scope, notices(denied))
+        submit = endpoint.surface.settlement(
+            request, turn.scope, notices(denied), is_streaming=False
+        )
         answer = await self._upstream.send(submit)
         if answer.status >= 300:
             # another proxy, or the app itself, may have been first
@@ -79,6 +82,20 @@ class Settlement:
             self._settled.popitem(last=False)
         await self._gate.append([record.notice_record(d, self._gate.mode) for d in denied])
         return await self._moved(endpoint, request, turn, answer)
+
+    @asynccontextmanager
+    async def continued(
+        self, endpoint: Endpoint, request: Request, scope: str, denied: Sequence[Decision]
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Answer a turn with notices and give the stream by which the run goes on.
+
+        Raises UpstreamError when the API does not take them, StoreError as in `settle`.
+        """
+        submit = endpoint.surface.settlement(request, scope, notices(denied), is_streaming=True)
+        await self._gate.delivered(denied, "withheld")
+        async with self._upstream.open(submit) as chunks:
+            await self._gate.append([record.notice_record(d, self._gate.mode) for d in denied])
+            yield chunks
 
     async def _look(
         self, endpoint: Endpoint, request: Request, turn: Round

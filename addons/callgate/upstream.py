@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
@@ -22,6 +24,13 @@ _NOT_FORWARDED = frozenset(
 )
 _NOT_FORWARDED_PREFIXES = (":", "callgate-", "content-", "if-", "x-stainless-")
 _OWN: Headers = (("accept", "application/json"), ("accept-encoding", "gzip"))
+_OWN_STREAM: Headers = (
+    ("accept", "text/event-stream"),
+    ("accept-encoding", "identity"),
+    ("content-type", "application/json"),
+)
+_STREAM_READ_SECONDS = 600.0
+"""A model may think for long; runs expire after ten minutes."""
 
 
 class Upstream(Protocol):
@@ -33,6 +42,17 @@ class Upstream(Protocol):
 
     async def close(self) -> None:
         """Release connections; idempotent."""
+        ...
+
+
+class StreamingUpstream(Upstream, Protocol):
+    """An upstream whose answers can be read as they come."""
+
+    def open(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Send one request and read its answer as it comes, content encodings undone.
+
+        Entering raises UpstreamError for no answer, or one that is no success.
+        """
         ...
 
 
@@ -85,6 +105,25 @@ class HttpUpstream:
                 bytes(raw), answer.headers.get("content-encoding", ""), self._max_bytes
             )
             return Response(answer.status_code, tuple(answer.headers.multi_items()), content)
+
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
+        """See `Upstream.open`; silence longer than the timeout ends it with an UpstreamError."""
+        sent = (*own_headers(request.headers), *_OWN_STREAM)
+        try:
+            async with self._client.stream(
+                request.method,
+                request.url,
+                headers=[(_encoded(name), _encoded(value)) for name, value in sent],
+                content=request.body,
+                timeout=httpx.Timeout(self._timeout_seconds, read=_STREAM_READ_SECONDS),
+            ) as answer:
+                if answer.status_code >= 300:
+                    raise UpstreamError(f"{request.origin} answered {answer.status_code}")
+                yield answer.aiter_bytes()
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            text = str(error) or type(error).__name__
+            raise UpstreamError(f"{request.origin} gave no usable answer: {text}") from error
 
     async def close(self) -> None:
         """See `Upstream.close`."""

@@ -14,7 +14,7 @@ from callgate.exchange import ApiError, Request
 from callgate.gate import Gate
 from callgate.lookup import Lookup, calls_of
 from callgate.model import Decision, Effect, Finding, Mode, ToolResult
-from callgate.outcome import Choices, Forward, Outcome, Refuse, not_inspectable
+from callgate.outcome import Choices, Forward, Outcome, Refuse, out_of_order
 from callgate.policy import Policy, Ruling
 from callgate.store.base import Record
 from callgate.surfaces.base import Endpoint, HostedTool, Outgoing
@@ -71,25 +71,6 @@ class WayBack:
         memory does not answer.
         """
         outgoing = endpoint.surface.read_request(endpoint, document)
-        if outgoing.is_streaming:
-            if not self._observes:
-                return not_inspectable(
-                    "this release does not gate streamed runs; poll the run instead "
-                    "(create_and_poll), or choose observe mode",
-                    "stream",
-                )
-            await self._gate.append(
-                [
-                    record.coverage_record(
-                        request.method,
-                        request.target,
-                        "a streamed run",
-                        origin=request.origin,
-                        agent=request.caller(),
-                        mode=self._gate.mode,
-                    )
-                ]
-            )
         hosted = await self._check_hosted_tools(endpoint, request, document, outgoing)
         if isinstance(hosted, Refuse) or not outgoing.answers:
             return hosted
@@ -257,7 +238,8 @@ class WayBack:
 
 def _text(document: Json, key: str) -> str:
     value = document.get(key) if isinstance(document, dict) else None
-    return value if isinstance(value, str) else ""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number or isinstance(value, str) else ""
 
 
 def _strictest(known: Sequence[Decision], call_id: str) -> Decision | None:
@@ -278,13 +260,17 @@ def _are_in(endpoint: Endpoint, document: Json, outputs: Mapping[str, str]) -> b
 def _result_refused(one: Judged, count: int, why: str) -> Refuse:
     others = f" ({count - 1} more results of this request too)" if count > 1 else ""
     decision, path = one.decision, one.result.path
+    if decision is None and why:
+        return out_of_order(
+            f"it has not seen the call {one.result.call_id[:80]!r}{others} and could not ask the "
+            f"API about it ({why}); nothing was sent to the API"
+        )
     if decision is None:
         return Refuse(
             ApiError(
                 f"Callgate refused this request: it has not seen a call "
-                f"{one.result.call_id[:80]!r}{others}, and "
-                + (f"could not ask the API ({why})" if why else "the API does not know it either")
-                + ". Nothing was sent to the API. Submit results only of calls that this run "
+                f"{one.result.call_id[:80]!r}{others}, and the API does not know it either. "
+                "Nothing was sent to the API. Submit results only of calls that this run "
                 "asked for, or cancel the run.",
                 "tool_call_unknown",
                 param=path,
@@ -300,8 +286,8 @@ def _result_refused(one: Judged, count: int, why: str) -> Refuse:
         text = (
             f"Callgate refused this request: {what} awaits a person's approval"
             f" [{', '.join(decision.reasons)}] (trace {decision.trace}){others}. Nothing was sent "
-            f"to the API. Have it decided at {decision.approval.url} or with "
-            f"`callgate approvals approve {decision.approval.id}` and submit again. {way_out}"
+            f"to the API. When a person has approved {decision.approval.id}"
+            f" ({decision.approval.url}), submit again. {way_out}"
         )
         return Refuse(ApiError(text, "tool_call_pending_approval", param=path), decision)
     text = (

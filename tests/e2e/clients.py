@@ -78,12 +78,18 @@ class Client:
     python: Path
 
     def start(
-        self, environment: Mapping[str, str], assistant: str, message: str, *, only: str = ""
+        self,
+        environment: Mapping[str, str],
+        assistant: str,
+        message: str,
+        *,
+        only: str = "",
+        app: Path = APP,
     ) -> App:
         """Start the app; with `only` it answers the calls whose name contains that, no other."""
         return App(
             subprocess.Popen(
-                [str(self.python), "-I", str(APP), assistant, message, only],
+                [str(self.python), "-I", str(app), assistant, message, only],
                 env=dict(environment),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -92,7 +98,13 @@ class Client:
         )
 
     def run(
-        self, environment: Mapping[str, str], assistant: str, message: str, *, only: str = ""
+        self,
+        environment: Mapping[str, str],
+        assistant: str,
+        message: str,
+        *,
+        only: str = "",
+        app: Path = APP,
     ) -> Told:
         """Run the app to its end."""
-        return self.start(environment, assistant, message, only=only).finish()
+        return self.start(environment, assistant, message, only=only, app=app).finish()

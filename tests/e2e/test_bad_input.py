@@ -28,6 +28,10 @@ policies:
   - name: e2e
     actions:
       - {tool: run_shell, effect: deny}
+  - name: assistant 5
+    assistant_id: "5"
+    actions:
+      - {tool: get_weather, effect: deny}
 """
 
 RUN = "/v1/threads/thread_1/runs/run_1"
@@ -314,15 +318,91 @@ PATHS = [
     "/v1/threads/thread_1/runs/run_1/",
     "/v1/%74hreads/thread_1/%72uns/run_1",
     "/V1/THREADS/thread_1/Runs/run_1",
-    "/v1/./threads/thread_1/runs/run_1",
-    "/v1/x/../threads/thread_1/runs/run_1",
-    "/v1/threads;a=b/thread_1/runs/run_1",
     "/v1/threads/thread%5F1/runs/run%5f1",
     "/openai/threads/thread_1/runs/run_1?api-version=2024-05-01-preview",
     "/api/projects/p/threads/thread_1/runs/run_1?api-version=v1",
     "/threads/thread_1/runs/run_1",
     "/v1/threads/thread_1/runs/run_1?x=%2F",
 ]
+
+
+AMBIGUOUS = [
+    "/v1/./threads/thread_1/runs/run_1",
+    "/v1/x/../threads/thread_1/runs/run_1",
+    "/v1/threads;a=b/thread_1/runs/run_1",
+    "/v1/threads/x%2Fy/runs/run_1",
+    "/v1/threads/thread_1/runs/a%2Frun_1",
+    "/v1/threads//runs/run_1",
+    "/v1/threads/%2e/runs/run_1",
+    "/v1/threads/thread_1/runs/%2e%2e",
+    "/v1/threads/thread_1/runs/run_1/submit_tool_outputs/..",
+    "/v1/threads/thread_1/runs/run_1/submit_tool_outputs%3Fx",
+    "/v1/threads/thread_1/runs/run_1/submit_tool_outputs%20",
+    "/v1/threads/thread_1/runs/run_1/submit_tool_outputs.json",
+    "/v1/threads/thread_1/runs/run_1/submit%255Ftool_outputs",
+    "/v1/%2574hreads/thread_1/runs/run_1",
+]
+
+
+@pytest.mark.parametrize("path", AMBIGUOUS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_path_that_servers_may_read_differently_is_refused(
+    stage: Stage, path: str, method: str
+) -> None:
+    stage.origin.answer = lambda _: Reply(run_of(call()))
+    body = json.dumps({"tool_outputs": [{"tool_call_id": "call_1", "output": "x"}]}).encode()
+    answer = stage.gate.request(stage.origin.host, method, path, body, {})
+
+    assert_refused(answer, 403, "request_not_inspectable")
+    assert stage.origin.seen == []
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "OPTIONS"])
+def test_result_of_a_denied_call_is_refused_with_any_verb(stage: Stage, method: str) -> None:
+    stage.origin.answer = lambda _: Reply(run_of(call()))
+    body = json.dumps({"tool_outputs": [{"tool_call_id": "call_1", "output": "x"}]}).encode()
+    answer = stage.gate.request(stage.origin.host, method, SUBMIT, body, {})
+
+    assert_refused(answer, 403, "tool_call_denied")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Tool_Outputs": [{"tool_call_id": "call_1", "output": "x"}]},
+        {"tool_outputs": [], "outputs": [{"tool_call_id": "call_1", "output": "x"}]},
+        {"tool_outputs": [{"tool_call_id": "call_1", "output": "x", "content": "y"}]},
+    ],
+)
+def test_result_in_an_unknown_place_is_refused(stage: Stage, body: object) -> None:
+    answer = stage.submit(json.dumps(body).encode())
+
+    assert_refused(answer, 403, "request_not_inspectable")
+    assert stage.posts == 0
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda run: {"data": [[run]]},
+        lambda run: {"data": run},
+        lambda run: {"run": run},
+        lambda run: {"Status": "requires_action", "Required_Action": run["required_action"]},
+        lambda run: {**run, "required_action": {**run["required_action"], "other": {"calls": [1]}}},
+    ],
+)
+def test_call_in_an_unknown_place_is_withheld(
+    stage: Stage, wrap: Callable[[dict[str, object]], object]
+) -> None:
+    run = json.loads(run_of(call()))
+    answer = stage.get(json.dumps(wrap(run)).encode())
+
+    assert_refused(answer, 502, "response_not_inspectable")
+
+
+def test_numeric_assistant_is_the_assistant_of_its_policy(stage: Stage) -> None:
+    run = {**json.loads(run_of(call("call_n", "get_weather"))), "assistant_id": 5}
+    assert stage.get(json.dumps(run).encode()).calls["call_n"]["decision"] == "deny"
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -179,7 +179,7 @@ def test_calls_that_need_a_person_are_found_and_not_settled_with_outputs() -> No
         {"tool_calls": [call()]},
         {"submit_tool_outputs": {"tool_calls": [call()]}},
         {"type": "submit_something_new", "submit_something_new": {"tool_calls": [call()]}},
-        {"a": {"tool_calls": None}, "b": {"tool_calls": [call()]}, "note": {"x": 1}},
+        {"a": {"tool_calls": None}, "b": {"tool_calls": [call()]}, "note": {}, "type": "b"},
     ],
 )
 def test_calls_are_found_under_any_kind_of_action(action: Json) -> None:

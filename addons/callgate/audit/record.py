@@ -145,14 +145,17 @@ def coverage_record(
 
 
 def process_record(
-    kind: Literal["start", "stop"],
+    kind: Literal["start", "stop", "policy"],
     version: str,
     mode: Mode,
     loosened: Sequence[str] = (),
     *,
     policy: str = "",
 ) -> dict[str, Json]:
-    """The start or end of a proxy; `loosened` names the settings that weaken the gate."""
+    """The start or end of a proxy, or a new policy in it.
+
+    `loosened` names the settings that weaken the gate.
+    """
     return _record(kind, version=version, mode=mode.value, loosened=list(loosened), policy=policy)
 
 

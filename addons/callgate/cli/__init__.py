@@ -17,7 +17,7 @@ app.add_typer(approvals.app, name="approvals")
 app.add_typer(policy.app, name="policy")
 app.add_typer(authority.app, name="ca")
 app.command()(serve.serve)
-app.command()(run.run)
+app.command(context_settings={"allow_interspersed_args": False})(run.run)
 app.command()(environment.env)
 app.command()(demo.demo)
 

@@ -1,6 +1,7 @@
 """Every OpenAI API that Callgate reads: one file each, one line here."""
 
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 from callgate.surfaces.assistants import Assistants
 from callgate.surfaces.base import Endpoint, Surface
@@ -14,6 +15,12 @@ def endpoint_for(method: str, segments: Sequence[str]) -> Endpoint | None:
         if endpoint := surface.endpoint(method, segments):
             return endpoint
     return None
+
+
+def mentions_calls(target: str) -> bool:
+    """Tell whether a path, however it is written, could be meant for a surface here."""
+    path = unquote(unquote(target.split("?", 1)[0])).lower()
+    return any(all(word in path for word in surface.words) for surface in SURFACES)
 
 
 _UNREAD = {

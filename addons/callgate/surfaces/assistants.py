@@ -17,8 +17,9 @@ from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request, segments
 from callgate.model import SurfaceName, ToolResult
-from callgate.surfaces import runs
+from callgate.surfaces import runs, sse
 from callgate.surfaces.base import Endpoint, Hidden, HostedTool, Outgoing, Surface, Turn
+from callgate.surfaces.run_events import RunEvents
 from callgate.surfaces.runs import Object
 
 _PAGINATION = frozenset(("limit", "order", "after", "before", "include[]", "include", "run_id"))
@@ -28,6 +29,7 @@ class Assistants(Surface):
     """See `Surface`; the scope of a call is `THREAD/RUN`."""
 
     name = SurfaceName.ASSISTANTS
+    words = ("threads", "runs")
 
     def endpoint(self, method: str, segments: Sequence[str]) -> Endpoint | None:
         """See `Surface.endpoint`; matches by the end of the path, whatever stands before."""
@@ -54,6 +56,7 @@ class Assistants(Surface):
         if not isinstance(document, dict):
             raise BodyError("the body must be a JSON object")
         if endpoint.operation == "runs.submit_tool_outputs":
+            _refuse_unknown(document, _SUBMIT_KEYS, "")
             return Outgoing(
                 results=list(_results(document)),
                 answers=endpoint.scope,
@@ -61,11 +64,10 @@ class Assistants(Surface):
             )
         tools = document.get("tools")
         if tools is None:
-            assistant = document.get("assistant_id")
             is_run = not endpoint.operation.startswith("assistants.")
             return Outgoing(
                 is_streaming=_streams(document),
-                inherits_tools_of=assistant if is_run and isinstance(assistant, str) else "",
+                inherits_tools_of=_assistant(document) if is_run else "",
             )
         return Outgoing(hosted_tools=_hosted_tools(tools), is_streaming=_streams(document))
 
@@ -75,8 +77,18 @@ class Assistants(Surface):
         listed = document.get("data") if isinstance(document, dict) else None
         if isinstance(listed, list):
             nodes = [*nodes, *listed]
-        turns = (runs.turn_of(endpoint, request, n) for n in nodes if isinstance(n, dict))
-        return [turn for turn in turns if turn]
+        found = (runs.turn_of(endpoint, request, n) for n in nodes if isinstance(n, dict))
+        turns = [turn for turn in found if turn]
+        runs.refuse_strays(document, [turn.node for turn in turns])
+        return turns
+
+    def open_events(self, endpoint: Endpoint, request: Request) -> RunEvents:
+        """See `Surface.open_events`."""
+        return RunEvents(endpoint, request)
+
+    def error_event(self, error: Mapping[str, Json]) -> bytes:
+        """See `Surface.error_event`; SDKs raise only for an error that is wrapped once more."""
+        return sse.event("error", canonical.dump({"error": dict(error)}).decode())
 
     def replace_arguments(self, turn: Turn, arguments: Mapping[str, str]) -> None:
         """See `Surface.replace_arguments`; an arguments object stays an object."""
@@ -163,7 +175,9 @@ class Assistants(Surface):
             ),
         ]
 
-    def settlement(self, request: Request, scope: str, notices: Mapping[str, str]) -> Request:
+    def settlement(
+        self, request: Request, scope: str, notices: Mapping[str, str], *, is_streaming: bool
+    ) -> Request:
         """See `Surface.settlement`: `submit_tool_outputs` with the notices."""
         thread, _, run = scope.partition("/")
         path = f"{_base(request)}/threads/{_quoted(thread)}/runs/{_quoted(run)}"
@@ -171,7 +185,7 @@ class Assistants(Surface):
         return request.with_target(
             "POST",
             _with_query(f"{path}/submit_tool_outputs", _query(request)),
-            canonical.dump({"tool_outputs": outputs}),
+            canonical.dump({"tool_outputs": outputs, **({"stream": True} if is_streaming else {})}),
         )
 
 
@@ -189,8 +203,13 @@ _OPERATIONS: Sequence[tuple[tuple[str, ...], Mapping[str, str]]] = (
     (("assistants",), {"POST": "assistants.create"}),
     (("assistants", "*"), {"POST": "assistants.modify"}),
 )
-_WITHOUT_CALLS = frozenset(("HEAD", "OPTIONS", "DELETE", "CONNECT", "TRACE"))
+_WITHOUT_BODIES = frozenset(("HEAD", "CONNECT"))
 _ANSWERS = {"tool_outputs": "output", "tool_approvals": "approve"}
+_SUBMIT_KEYS = frozenset(("tool_outputs", "tool_approvals", "stream"))
+_ITEM_KEYS = {
+    "tool_outputs": frozenset(("tool_call_id", "output")),
+    "tool_approvals": frozenset(("tool_call_id", "approve", "headers")),
+}
 _READS_REQUEST = frozenset(
     (
         "threads.create_and_run",
@@ -212,19 +231,29 @@ class _Place:
 
 
 def _locate(method: str, segments: Sequence[str]) -> _Place | None:
-    if method.upper() in _WITHOUT_CALLS:
+    if method.upper() in _WITHOUT_BODIES:
         return None
     verb = "GET" if method.upper() == "GET" else "POST"
     folded = [segment.lower() for segment in segments]
     for pattern, verbs in _OPERATIONS:
         start = len(folded) - len(pattern)
-        if start < 0 or verb not in verbs:
+        if start < 0:
             continue
         pairs = list(zip(pattern, folded[start:], segments[start:], strict=True))
         if all(want in ("*", have) for want, have, _ in pairs):
             ids = [id for want, _, id in pairs if want == "*"]
-            return _Place(verbs[verb], ids, segments[:start])
+            # a verb that the API does not know here: some servers take it for another one
+            operation = verbs.get(verb) or next(iter(verbs.values()))
+            return _Place(operation, ids, segments[:start])
     return None
+
+
+def _assistant(document: Object) -> str:
+    assistant = document.get("assistant_id")
+    id = runs.as_id(assistant)
+    if id is None and assistant is not None:
+        raise BodyError("assistant_id must be a string", "assistant_id")
+    return id or ""
 
 
 def _streams(document: Object) -> bool:
@@ -241,6 +270,13 @@ class _Answer:
     id: str
 
 
+def _refuse_unknown(node: Object, known: frozenset[str], path: str) -> None:
+    """The API's schema has no other keys; another server might take one for a result."""
+    for key in node:
+        if key not in known:
+            raise BodyError(f"{path}{key[:60]} is no field of this request", f"{path}{key[:60]}")
+
+
 def _answers(document: Object) -> Iterator[_Answer]:
     for key in _ANSWERS:
         listed = document.get(key)
@@ -255,6 +291,7 @@ def _answers(document: Object) -> Iterator[_Answer]:
             id = runs.as_id(item.get("tool_call_id"))
             if id is None:
                 raise BodyError(f"{path}.tool_call_id must be a string", f"{path}.tool_call_id")
+            _refuse_unknown(item, _ITEM_KEYS[key], f"{path}.")
             yield _Answer(key, path, item, id)
 
 

@@ -7,7 +7,7 @@ numbers for ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from callgate import canonical
@@ -50,7 +50,13 @@ def turn_of(endpoint: Endpoint, request: Request, node: Object) -> Turn | None:
         calls=calls,
         is_waiting=waits,
         is_settleable=waits and not steps and not _asks_for_approval(node),
+        expires_at=_seconds(node.get("expires_at")),
     )
+
+
+def _seconds(value: Json) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and value else None  # type: ignore[arg-type]
 
 
 def _asks_for_approval(node: Object) -> bool:
@@ -97,7 +103,8 @@ def listings(node: Object) -> Iterator[Listing]:
             raise BodyError(f"{name} must be an object")
         parts = [part for part in (holder, *holder.values()) if isinstance(part, dict)]
         holding = [part for part in parts if "tool_calls" in part]
-        if name == "required_action" and not holding and _has_content(holder):
+        unknown = [part for part in holder.values() if part not in holding and _is_content(part)]
+        if name == "required_action" and unknown and holder not in holding:
             raise BodyError("required_action is of a kind that Callgate does not know")
         for part in holding:
             calls = part["tool_calls"]
@@ -107,8 +114,32 @@ def listings(node: Object) -> Iterator[Listing]:
                 raise BodyError(f"tool_calls of {name} must be a list")
 
 
-def _has_content(holder: Object) -> bool:
-    return any(value and isinstance(value, dict | list) for value in holder.values())
+def _is_content(value: Json) -> bool:
+    return bool(value) and isinstance(value, dict | list)
+
+
+_CARRIERS = frozenset(("required_action", "tool_calls"))
+
+
+def refuse_strays(document: Json, read: Sequence[Object]) -> None:
+    """Raise BodyError for calls that stand where nobody here has read them.
+
+    `read` are the runs and steps whose calls are known. Keys count in any case: some clients'
+    parsers do not tell them apart.
+    """
+    known = {id(node) for node in read}
+    waiting = [document]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            for key, value in node.items():
+                is_carrier = key.lower() in _CARRIERS and _is_content(value)
+                if is_carrier and (id(node) not in known or key not in _CARRIERS):
+                    raise BodyError(f"there are calls under a {key[:40]!r} that is not a run's")
+            if id(node) not in known:
+                waiting += node.values()
 
 
 def executables(node: Object) -> Iterator[Object]:
@@ -166,7 +197,7 @@ def _call(request: Request, scope: str, node: Object, item: Object) -> ToolCall:
     name = _name(kind, holder)
     arguments = holder.get("arguments")
     text = arguments if isinstance(arguments, str) else _as_text(arguments)
-    assistant, model = _text(node, "assistant_id"), _text(node, "model")
+    assistant, model = as_id(node.get("assistant_id")) or "", _text(node, "model")
     return ToolCall(
         surface=SurfaceName.ASSISTANTS,
         origin=request.origin,

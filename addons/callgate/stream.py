@@ -1,0 +1,247 @@
+"""One stream of events on its way to the app: text flows, calls wait for their verdict.
+
+Sans-I/O but for the judging: bytes are fed in and taken out, in order. A group of events that
+carries calls opens a *slot*; what comes behind it waits, text goes past. The proxy asks for
+`wait` while a slot is open and takes what has become ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from callgate.bodies import Decoder
+from callgate.errors import BodyError, CallgateError
+from callgate.exchange import ApiError
+from callgate.surfaces import sse
+from callgate.surfaces.base import Change, Events, Group, Passing
+
+_log = logging.getLogger(__name__)
+
+KEEP_ALIVE = sse.comment("callgate")
+MAX_EVENT_BYTES = 8 << 20
+
+
+class Judge(Protocol):
+    """Decides what becomes of a group, and gives the bytes for it as they get ready."""
+
+    def __call__(self, group: Group, rest: Rest) -> AsyncIterator[bytes]:
+        """Yield what the app may have of the group's events; raises CallgateError."""
+        ...
+
+
+@dataclass(slots=True)
+class Rest:
+    """What becomes of the stream behind a group."""
+
+    is_replaced: bool = False
+    """The judge has given the app another stream's events: this one's are not its any more."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    ready: bytearray = field(default_factory=bytearray)
+    is_done: bool = False
+    rest: Rest = field(default_factory=Rest)
+
+
+class GatedStream:
+    """Feeds events to a surface's reader, and groups to the judge; gives bytes back in order."""
+
+    def __init__(
+        self,
+        events: Events,
+        judge: Judge,
+        refusal: Callable[[ApiError], bytes],
+        *,
+        decoder: Decoder,
+        max_held_bytes: int,
+        observes: bool = False,
+    ) -> None:
+        """`refusal` makes the event that ends a stream with an error.
+
+        With `observes` nothing is ever ended: what can not be read passes as it is.
+        """
+        self._events = events
+        self._judge = judge
+        self._refusal = refusal
+        self._decoder = decoder
+        self._reader = sse.SseReader(MAX_EVENT_BYTES)
+        self._max_held_bytes = max_held_bytes
+        self._seen = b""
+        """The event that is being read."""
+        self._out = bytearray()
+        self._slots: deque[_Slot] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._has_ended = False
+        self._observes = observes
+        self._is_unread = False
+        self.is_aborted = False
+        """The stream was ended by Callgate: nothing of the API's is wanted any more."""
+
+    # -- in -------------------------------------------------------------------------------
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the API's body; never raises for what they hold."""
+        if self.is_aborted or self._has_ended:
+            return
+        try:
+            content = self._decoder.feed(data)
+        except BodyError as error:
+            self.abort(_not_inspectable(str(error)))
+            return
+        if self._is_unread:
+            self._put(Passing(content))
+            return
+        try:
+            for event in self._reader.feed(content):
+                self._seen = event.raw
+                for part in self._events.feed(event):
+                    self._put(part)
+                self._seen = b""
+            self._check_room()
+        except BodyError as error:
+            self._stop_reading(error)
+
+    def finish(self) -> None:
+        """The API's body has ended."""
+        if self.is_aborted or self._has_ended:
+            return
+        try:
+            if last := self._reader.finish():
+                for part in self._events.feed(last):
+                    self._put(part)
+            for part in self._events.finish():
+                self._put(part)
+        except BodyError as error:
+            self._stop_reading(error)
+        self._has_ended = True
+        self._changed.set()
+
+    def _stop_reading(self, error: BodyError) -> None:
+        if not self._observes:
+            self.abort(_not_inspectable(str(error)))
+            return
+        _log.warning("a stream is not inspected any more: %s", error)
+        self._is_unread = True
+        self._put(Passing(self._events.give_up() + self._seen + self._reader.give_up()))
+
+    def abort(self, error: ApiError) -> None:
+        """Drop what is held, and end the stream with an error that the SDKs raise."""
+        self.cancel()
+        self._out += self._refusal(error)
+        self.is_aborted = True
+        self._changed.set()
+
+    def cancel(self) -> None:
+        """Nobody is listening any more: stop judging, send nothing that was held."""
+        for task in self._tasks:
+            task.cancel()
+        self._slots.clear()
+        self._has_ended = True
+        self._changed.set()
+
+    def _put(self, part: Passing | Group) -> None:
+        if not isinstance(part, Passing):
+            slot = _Slot()
+            self._slots.append(slot)
+            task = asyncio.ensure_future(self._fill(slot, part))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif part.is_text or not self._slots:
+            self._out += part.raw
+        else:
+            self._slots.append(_Slot(bytearray(part.raw), is_done=True))
+
+    def _check_room(self) -> None:
+        held = self._events.held_bytes + sum(len(slot.ready) for slot in self._slots)
+        if held > self._max_held_bytes:
+            raise BodyError(f"more than {self._max_held_bytes >> 20} MiB wait for a verdict")
+
+    async def _fill(self, slot: _Slot, group: Group) -> None:
+        try:
+            async for chunk in self._judge(group, slot.rest):
+                slot.ready += chunk
+                self._changed.set()
+        except CallgateError as error:
+            self._fail(slot, group, error)
+        except Exception as error:
+            self._fail(slot, group, CallgateError(f"{type(error).__name__}, see the log"))
+            raise
+        finally:
+            slot.is_done = True
+            self._changed.set()
+
+    def _fail(self, slot: _Slot, group: Group, error: CallgateError) -> None:
+        if self._observes:
+            slot.ready += group.render(Change(), b"")
+        else:
+            self.abort(_failed(error))
+
+    # -- out ------------------------------------------------------------------------------
+
+    def take(self) -> bytes:
+        """What may go to the app now."""
+        while self._slots:
+            slot = self._slots[0]
+            self._out += slot.ready
+            slot.ready.clear()
+            if not slot.is_done:
+                break
+            self._slots.popleft()
+            if slot.rest.is_replaced:
+                self._slots.clear()
+                self._has_ended = True
+                self.is_aborted = True
+        out = bytes(self._out)
+        self._out.clear()
+        return out
+
+    @property
+    def is_holding(self) -> bool:
+        """Something waits for a verdict."""
+        return bool(self._slots)
+
+    @property
+    def is_over(self) -> bool:
+        """Everything has been taken, and nothing comes any more."""
+        return self._has_ended and not self._slots and not self._out
+
+    async def wait(self, seconds: float) -> None:
+        """Return when there may be something to take; after `seconds` a comment is.
+
+        Clients give up on silence: Node's fetch after 300 s, openai-python after 600 s.
+        """
+        self._changed.clear()
+        if self._out or any(slot.is_done for slot in list(self._slots)[:1]) or not self._slots:
+            return
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            if self._slots and not self._slots[0].ready:
+                self._out += KEEP_ALIVE
+
+
+def _not_inspectable(why: str) -> ApiError:
+    return ApiError(
+        f"Callgate ended this stream because it can not be inspected: {why}. "
+        "It could carry tool calls that nobody has judged.",
+        "response_not_inspectable",
+        status=502,
+        type="api_error",
+    )
+
+
+def _failed(error: Exception) -> ApiError:
+    return ApiError(
+        "Callgate ended this stream because it can not judge its tool calls now and lets nothing "
+        f"through unjudged: {error}.",
+        "callgate_unavailable",
+        status=503,
+        type="api_error",
+    )

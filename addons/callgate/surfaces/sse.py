@@ -1,0 +1,106 @@
+"""Server-sent events, incrementally and bounded: bytes in, whole events out, bytes kept.
+
+Source: WHATWG HTML 9.2.6, and the decoders of openai-python (`_streaming.py`) and openai-node
+(`core/streaming.ts`). Lines end with LF, CRLF or CR; a byte order mark at the start is dropped
+from the text, never from the bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from callgate.errors import BodyError
+
+_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+"""The end of a line and an empty line. A CR at the very end of what has come may be half of a
+CRLF; ending there is right all the same, the LF then opens the next event as an empty line."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class SseEvent:
+    """One event, or comments alone; the `raw` of all events together are the stream's bytes."""
+
+    raw: bytes
+    name: str
+    """Of the `event:` field; empty without one."""
+    data: str | None
+    """The `data:` lines joined by LF; None without any."""
+
+
+class SseReader:
+    """Cuts a stream into events, whatever the chunks."""
+
+    def __init__(self, max_event_bytes: int) -> None:
+        """A longer event is a BodyError: it can not be judged in the room there is."""
+        self._max = max_event_bytes
+        self._buffer = bytearray()
+        self._seen = 0
+        self._is_first = True
+
+    def feed(self, chunk: bytes) -> Iterator[SseEvent]:
+        """Yield the events that are complete now; raises BodyError for what is no event."""
+        self._buffer += chunk
+        # the blank line may begin in the last three bytes that were there before
+        while match := _BLANK.search(self._buffer, max(0, self._seen - 3)):
+            event = self._event(bytes(self._buffer[: match.end()]))
+            del self._buffer[: match.end()]
+            self._seen = 0
+            yield event
+        self._seen = len(self._buffer)
+        if self._seen > self._max:
+            raise BodyError(f"an event is longer than {self._max} bytes")
+
+    def finish(self) -> SseEvent | None:
+        """What is left at the end of the stream: an event that some clients dispatch, or None."""
+        event = self._event(bytes(self._buffer)) if self._buffer else None
+        self.give_up()
+        return event
+
+    def give_up(self) -> bytes:
+        """The bytes of the event that has not ended, and forget them."""
+        raw = bytes(self._buffer)
+        self._buffer.clear()
+        self._seen = 0
+        return raw
+
+    def _event(self, raw: bytes) -> SseEvent:
+        if len(raw) > self._max:
+            raise BodyError(f"an event is longer than {self._max} bytes")
+        text = raw
+        if self._is_first:
+            self._is_first = False
+            text = raw.removeprefix(_BOM)
+        name, data = "", None
+        for line in text.splitlines():
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                part = _text(value.removeprefix(b" "))
+                data = part if data is None else f"{data}\n{part}"
+            elif field == b"event":
+                name = _text(value.removeprefix(b" "))
+            elif line.lstrip()[:1] in (b"{", b"["):
+                # a client that did not ask for a stream reads JSON, whatever it is called
+                raise BodyError("a stream of events holds bare JSON")
+        return SseEvent(raw, name, data)
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise BodyError("an event is not UTF-8") from error
+
+
+def comment(text: str) -> bytes:
+    """A comment line. One LF only: with two, openai-python may take it for an event."""
+    return b": " + text.replace("\r", " ").replace("\n", " ").encode() + b"\n"
+
+
+def event(name: str, data: str) -> bytes:
+    """One event; the data must be one line, as JSON is."""
+    head = f"event: {name}\n" if name else ""
+    return f"{head}data: {data}\n\n".encode()

@@ -1,0 +1,109 @@
+"""The event reader: same events however the bytes are cut, and not a byte lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai._streaming import SSEDecoder
+
+from callgate.errors import BodyError
+from callgate.surfaces import sse
+from callgate.surfaces.sse import SseEvent, SseReader
+
+STREAMS = {
+    "plain": b"event: a\ndata: 1\n\nevent: b\ndata: 2\n\n",
+    "crlf": b"event: a\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n",
+    "cr": b"event: a\rdata: 1\r\rdata: 2\r\r",
+    "mixed": b"data: 1\n\r\ndata: 2\r\n\ndata: 3\r\r\ndata: 4\n\n",
+    "no space": b"event:a\ndata:1\n\ndata:  two spaces\n\n",
+    "several lines": b"data: {\ndata: }\ndata\n\n",
+    "comments": b": hi\n\n: there\ndata: 1\n: in between\ndata: 2\n\n",
+    "mark": b"\xef\xbb\xbfdata: 1\n\n\xef\xbb\xbfdata: 2\n\n",
+    "other fields": b"id: 7\nretry: 10\nx: y\ndata: 1\n\n",
+    "no events": b"\n\n\n\n",
+    "cut off": b"data: 1\n\ndata: 2\nevent: c",
+    "unicode": "data: ü€\u2028\x85x\n\n".encode(),
+}
+
+
+def read(chunks: list[bytes], limit: int = 1 << 20) -> list[SseEvent]:
+    reader = SseReader(limit)
+    events = [event for chunk in chunks for event in reader.feed(chunk)]
+    last = reader.finish()
+    return [*events, last] if last else events
+
+
+def said(events: list[SseEvent]) -> list[tuple[str, str]]:
+    return [(event.name, event.data) for event in events if event.data is not None]
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_every_cut_gives_the_same_events_and_all_the_bytes(stream: bytes) -> None:
+    whole = read([stream])
+    assert b"".join(event.raw for event in whole) == stream
+    for cut in range(len(stream) + 1):
+        parts = read([stream[:cut], stream[cut:]])
+        assert b"".join(event.raw for event in parts) == stream
+        assert said(parts) == said(whole)
+    single = read([stream[i : i + 1] for i in range(len(stream))])
+    assert said(single) == said(whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "events"),
+    [
+        ("plain", [("a", "1"), ("b", "2")]),
+        ("crlf", [("a", "1"), ("", "2")]),
+        ("cr", [("a", "1"), ("", "2")]),
+        ("mixed", [("", "1"), ("", "2"), ("", "3"), ("", "4")]),
+        ("no space", [("a", "1"), ("", " two spaces")]),
+        ("several lines", [("", "{\n}\n")]),
+        ("comments", [("", "1\n2")]),
+        ("mark", [("", "1")]),
+        ("other fields", [("", "1")]),
+        ("no events", []),
+        ("cut off", [("", "1"), ("c", "2")]),
+        ("unicode", [("", "ü€\u2028\x85x")]),
+    ],
+)
+def test_fields_are_read_as_the_standard_says(name: str, events: list[tuple[str, str]]) -> None:
+    assert said(read([STREAMS[name]])) == events
+
+
+PIECES = st.sampled_from(
+    [b"data: 1", b"data:{}", b"event: e", b"\n", b"\r", b"\r\n", b"\n\n", b": c", b"id: 1", b"x"]
+)
+
+
+@given(st.lists(PIECES, max_size=40), st.data())
+def test_whatever_the_sdk_dispatches_was_seen(pieces: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(pieces)
+    cut = data.draw(st.integers(0, len(stream)))
+    mine = said(read([stream[:cut], stream[cut:]]))
+    theirs = [
+        (event.event or "", event.data)
+        for event in SSEDecoder().iter_bytes(iter([stream]))
+        if event.data
+    ]
+    assert [pair for pair in mine if pair[1]][: len(theirs)] == theirs
+
+
+def test_event_beyond_the_limit_is_refused_before_it_is_whole() -> None:
+    reader = SseReader(100)
+    list(reader.feed(b"data: " + b"x" * 90))
+    with pytest.raises(BodyError, match="longer than 100"):
+        list(reader.feed(b"x" * 10))
+    with pytest.raises(BodyError, match="longer than 100"):
+        read([b"data: " + b"x" * 200 + b"\n\n"], limit=100)
+
+
+def test_event_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(BodyError, match="UTF-8"):
+        read([b"data: \xff\n\n"])
+
+
+def test_written_comments_and_events_read_back() -> None:
+    written = sse.comment("held\nfor\ryou") + sse.event("done", "[DONE]") + sse.event("", "{}")
+    assert said(read([written])) == [("done", "[DONE]"), ("", "{}")]
+    assert sse.comment("x") == b": x\n"

@@ -1,0 +1,188 @@
+"""What the app gets of held events in each mode: a real gate behind a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+
+from callgate.model import Mode
+from callgate.stream import GatedStream
+from tests.deciding import (
+    DONE,
+    Api,
+    Bench,
+    ScriptedScanner,
+    allow,
+    asked,
+    at,
+    bench,
+    failing,
+    secret,
+    told,
+    tool,
+)
+
+LOOK, WIPE, PAY = tool("look", "call_a"), tool("wipe", "call_d"), tool("pay", "call_p")
+RUNS = "/v1/threads/thread_1/runs"
+
+
+async def flow(made: Bench, *events: bytes, seconds: float = 5) -> bytes:
+    """Everything that the app gets of a stream."""
+    stream = opened(made)
+    for event in events or made.api.events():
+        stream.feed(event)
+    stream.finish()
+    return await drained(stream, seconds)
+
+
+def opened(made: Bench) -> GatedStream:
+    request = asked("POST", RUNS)
+    return made.enforcement.open_stream(at(request), request, "")
+
+
+async def drained(stream: GatedStream, seconds: float = 5) -> bytes:
+    got = bytearray(stream.take())
+    async with asyncio.timeout(seconds):
+        while stream.is_holding:
+            await stream.wait(15)
+            got += stream.take()
+    return bytes(got + stream.take())
+
+
+def shown(raw: bytes) -> list[str]:
+    """Ids of the calls that a stream shows."""
+    ids = []
+    for event in raw.split(b"\n\n"):
+        if b"event: thread.run.requires_action" in event:
+            run: Any = json.loads(event.split(b"data: ", 1)[1])
+            ids += [c["id"] for c in run["required_action"]["submit_tool_outputs"]["tool_calls"]]
+    return ids
+
+
+async def kinds(made: Bench) -> list[tuple[str, str]]:
+    return [
+        (str(r.get("call")), str(r.get("delivery") or r.get("outcome")))
+        for r in await made.records()
+        if r["kind"] in ("delivery", "result")
+    ]
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_allowed_calls_keep_their_bytes_but_for_one_comment(mode: Mode) -> None:
+    made = bench([LOOK], mode=mode)
+    raw = b"".join(made.api.events())
+    got = await flow(made)
+    lines = [line for line in got.split(b"\n") if line.startswith(b": callgate ")]
+    assert len(lines) == 1
+    assert got.replace(lines[0] + b"\n", b"") == raw
+    assert b'"call_a";decision=allow' in lines[0]
+    assert (
+        got.index(lines[0]) == got.index(b"event: thread.run.requires_action") - len(lines[0]) - 1
+    )
+    assert await kinds(made) == [("call_a", "delivered")]
+
+
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.ENFORCE])
+async def test_denied_calls_are_delivered_and_annotated(mode: Mode) -> None:
+    made = bench([LOOK, WIPE], mode=mode)
+    got = await flow(made)
+    assert shown(got) == ["call_a", "call_d"]
+    assert b'"call_d";decision=deny;reason="POLICY_DENIED"' in got
+
+
+async def test_redacted_arguments_take_the_place_of_the_raw_ones() -> None:
+    made = bench([tool("look", "call_a", json.dumps({"key": secret()}))])
+    got = await flow(made)
+    assert secret().encode() not in got
+    assert b"REDACTED" in got
+    assert await kinds(made) == [("call_a", "sanitized")]
+    observed = bench([tool("look", "call_a", json.dumps({"key": secret()}))], mode=Mode.OBSERVE)
+    assert secret().encode() in await flow(observed)
+
+
+async def test_withhold_hides_denied_calls_and_shows_their_siblings() -> None:
+    made = bench([LOOK, WIPE], mode=Mode.WITHHOLD)
+    got = await flow(made)
+    assert shown(got) == ["call_a"]
+    assert b"wipe" not in got
+    assert set(await kinds(made)) == {("call_d", "withheld"), ("call_a", "delivered")}
+
+
+async def test_run_whose_calls_are_all_denied_goes_on_in_the_same_stream() -> None:
+    made = bench([WIPE], [tool("wipe", "call_e")], mode=Mode.WITHHOLD)
+    got = await flow(made)
+    assert b"hello" in got or b"thread.message.delta" in got
+    assert got.count(DONE) == 1
+    assert got.endswith(DONE)
+    assert b"wipe" not in got
+    assert [list(one) for one in made.api.submitted] == [["call_d"], ["call_e"]]
+    assert all(json.loads(r.body)["stream"] is True for r in made.api.sent if r.method == "POST")
+    assert ("call_d", "added") in await kinds(made)
+
+
+async def test_denied_rounds_are_followed_a_limited_number_of_times() -> None:
+    made = bench(*([tool("wipe", f"call_{n}")] for n in range(12)), mode=Mode.WITHHOLD)
+    got = await flow(made)
+    assert b"8 rounds of denied tool calls" in got
+    assert got.startswith(b"event: error")
+
+
+@pytest.mark.parametrize("status", [0, 400, 500])
+async def test_notices_that_are_not_taken_end_the_stream_with_an_error(status: int) -> None:
+    made = bench([WIPE], mode=Mode.WITHHOLD)
+    made.api.intercept = failing(status, "submit_tool_outputs")
+    got = await flow(made)
+    assert got.startswith(b"event: error")
+    assert b"callgate_unavailable" in got
+    assert b"wipe" not in got
+
+
+@pytest.mark.parametrize(("approve", "ids"), [(True, ["call_a", "call_p"]), (False, ["call_a"])])
+async def test_pending_call_is_held_until_a_person_decides(approve: bool, ids: list[str]) -> None:
+    made = bench([LOOK, PAY], mode=Mode.WITHHOLD)
+    stream = opened(made)
+    for event in made.api.events():
+        stream.feed(event)
+    stream.finish()
+    await asyncio.sleep(0.3)
+    assert stream.take() == b""
+    [item] = await made.approvals.pending()
+    decide = made.approvals.approve if approve else made.approvals.deny
+    await decide(item.approval.id, "kim")
+    assert shown(await drained(stream)) == ids
+    assert ("call_p", "held") in await kinds(made)
+
+
+async def test_run_that_expires_while_a_call_waits_ends_clearly() -> None:
+    made = bench([PAY], mode=Mode.WITHHOLD)
+    run = {**made.api.run(), "expires_at": time.time() + 0.2}  # noqa: TID251  the API's clock
+    got = await flow(made, told("thread.run.requires_action", run), DONE)
+    assert got.startswith(b"event: error")
+    assert b"expired" in got
+
+
+async def test_scanner_that_fails_holds_the_stream_until_it_is_back() -> None:
+    scanner = ScriptedScanner(RuntimeError("down"), allow())
+    made = bench([LOOK], mode=Mode.WITHHOLD, scanners=[scanner])
+    assert shown(await flow(made)) == ["call_a"]
+
+
+async def test_run_that_names_no_calls_is_looked_up() -> None:
+    made = bench(api=Api([WIPE], names_calls=False), mode=Mode.WITHHOLD)
+    got = await flow(made)
+    assert made.api.submitted
+    assert got.endswith(DONE)
+    allowed = bench(api=Api([LOOK], names_calls=False), mode=Mode.WITHHOLD)
+    assert b"requires_action" in await flow(allowed)
+
+
+async def test_hidden_calls_of_a_step_alone_are_answered_at_the_end_of_the_stream() -> None:
+    made = bench([WIPE], mode=Mode.WITHHOLD)
+    got = await flow(made, told("thread.run.step.created", made.api.steps()["data"][0]), DONE)
+    assert made.api.submitted
+    assert b"wipe" not in got
+    assert got.endswith(DONE)

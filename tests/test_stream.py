@@ -1,0 +1,273 @@
+"""One stream through the gate: what goes out when, and what never does."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from callgate.bodies import Decoder
+from callgate.errors import CallgateError
+from callgate.exchange import ApiError, Request, segments
+from callgate.stream import KEEP_ALIVE, GatedStream, Rest
+from callgate.surfaces import endpoint_for, sse
+from callgate.surfaces.base import Change, Group
+
+TARGET = "/v1/threads/thread_1/runs"
+TEXT = sse.event("thread.message.delta", '{"delta":{"content":[]}}')
+DONE = sse.event("done", "[DONE]")
+
+
+def asks(id: str = "call_1") -> bytes:
+    call = {"id": id, "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    run = {
+        "id": "run_1",
+        "thread_id": "thread_1",
+        "status": "requires_action",
+        "required_action": {"submit_tool_outputs": {"tool_calls": [call]}},
+    }
+    return sse.event("thread.run.requires_action", json.dumps(run))
+
+
+class Judge:
+    """Lets a group out when the test says so."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.failure: Exception | None = None
+        self.instead: bytes | None = None
+        self.was_cancelled = False
+
+    async def __call__(self, group: Group, rest: Rest) -> AsyncIterator[bytes]:
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+        if self.failure:
+            raise self.failure
+        if self.instead is not None:
+            rest.is_replaced = True
+            yield self.instead
+            return
+        yield group.render(Change(), b"")
+
+
+def opened(
+    judge: Judge, *, limit: int = 1 << 20, encoding: str = "", observes: bool = False
+) -> GatedStream:
+    endpoint = endpoint_for("POST", segments(TARGET))
+    assert endpoint is not None
+    request = Request("POST", "https", "api.test", 443, TARGET)
+
+    def refusal(error: ApiError) -> bytes:
+        return endpoint.surface.error_event(error.as_json()["error"])
+
+    return GatedStream(
+        endpoint.surface.open_events(endpoint, request),
+        judge,
+        refusal,
+        decoder=Decoder(encoding),
+        max_held_bytes=limit,
+        observes=observes,
+    )
+
+
+def error_in(raw: bytes) -> dict[str, str]:
+    assert raw.startswith(b"event: error\ndata: ")
+    error: dict[str, str] = json.loads(raw.split(b"data: ", 1)[1])["error"]
+    return error
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_text_goes_past_held_calls_and_the_rest_waits_behind_them() -> None:
+    judge = Judge()
+    stream = opened(judge)
+    stream.feed(asks() + DONE)
+    stream.feed(TEXT)
+    await settled()
+    assert stream.take() == TEXT
+    assert stream.is_holding
+    judge.go.set()
+    await settled()
+    assert stream.take() == asks() + DONE
+    stream.finish()
+    assert stream.is_over
+
+
+async def test_end_waits_for_the_verdict() -> None:
+    judge = Judge()
+    stream = opened(judge)
+    stream.feed(asks())
+    stream.finish()
+    assert not stream.is_over
+    judge.go.set()
+    await stream.wait(5)
+    assert stream.take() == asks()
+    assert stream.is_over
+
+
+async def test_silence_is_broken_by_comments_between_events() -> None:
+    judge = Judge()
+    stream = opened(judge)
+    stream.feed(asks() + asks("call_2")[:20])
+    await stream.wait(0.01)
+    assert stream.take() == KEEP_ALIVE == b": callgate\n"
+    assert stream.is_holding
+    judge.go.set()
+
+
+async def test_waiting_returns_at_once_when_there_is_nothing_to_wait_for() -> None:
+    stream = opened(Judge())
+    await asyncio.wait_for(stream.wait(60), 1)
+    stream.feed(TEXT)
+    await asyncio.wait_for(stream.wait(60), 1)
+    assert stream.take() == TEXT
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [(CallgateError("the store is full"), "the store is full"), (KeyError("secret"), "KeyError")],
+)
+async def test_judge_that_fails_ends_the_stream_with_an_error_and_releases_nothing(
+    failure: Exception, said: str
+) -> None:
+    judge = Judge()
+    judge.failure = failure
+    stream = opened(judge)
+    stream.feed(TEXT + asks() + DONE)
+    judge.go.set()
+    tasks = list(stream._tasks)
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()
+    raw = stream.take().removeprefix(TEXT)
+    error = error_in(raw)
+    assert error["code"] == "callgate_unavailable"
+    assert said in error["message"]
+    assert "secret" not in raw.decode()
+    assert stream.is_aborted
+    assert stream.is_over
+    stream.feed(TEXT)
+    stream.finish()
+    assert stream.take() == b""
+
+
+async def test_judge_that_fails_in_observe_mode_lets_the_calls_pass() -> None:
+    judge = Judge()
+    judge.failure = CallgateError("no")
+    stream = opened(judge, observes=True)
+    stream.feed(asks() + DONE)
+    judge.go.set()
+    await settled()
+    assert stream.take() == asks() + DONE
+    assert not stream.is_aborted
+
+
+async def test_client_that_is_gone_stops_the_judging_and_gets_nothing() -> None:
+    judge = Judge()
+    stream = opened(judge)
+    stream.feed(asks())
+    await settled()
+    stream.cancel()
+    await settled()
+    assert judge.was_cancelled
+    assert stream.take() == b""
+    assert not stream.is_holding
+
+
+async def test_stream_that_is_continued_by_another_ends_with_that() -> None:
+    judge = Judge()
+    judge.instead = TEXT + DONE
+    stream = opened(judge)
+    stream.feed(asks() + DONE)
+    judge.go.set()
+    await settled()
+    assert stream.take() == TEXT + DONE
+    assert stream.is_over
+    assert stream.is_aborted, "nothing of the first stream is wanted any more"
+
+
+NO_STREAM = {
+    "bare JSON": b'{"id": "run_1"}\n\n',
+    "broken": b"data: {\n\n",
+    "two readings": b'data: {"a":1,"a":2}\n\n',
+    "not UTF-8": b"data: \xff\n\n",
+}
+
+
+@pytest.mark.parametrize("raw", NO_STREAM.values(), ids=NO_STREAM)
+async def test_stream_that_can_not_be_read_ends_with_an_error(raw: bytes) -> None:
+    stream = opened(Judge())
+    stream.feed(TEXT + raw + TEXT)
+    assert error_in(stream.take().removeprefix(TEXT))["code"] == "response_not_inspectable"
+    assert stream.is_over
+
+
+@pytest.mark.parametrize("raw", NO_STREAM.values(), ids=NO_STREAM)
+async def test_stream_that_can_not_be_read_passes_whole_in_observe_mode(raw: bytes) -> None:
+    judge = Judge()
+    judge.go.set()
+    stream = opened(judge, observes=True)
+    stream.feed(TEXT + raw)
+    stream.feed(asks())
+    stream.finish()
+    await settled()
+    assert stream.take() == TEXT + raw + asks()
+
+
+async def test_what_is_held_is_bounded() -> None:
+    stream = opened(Judge(), limit=2000)
+    step = {
+        "id": "s",
+        "run_id": "run_1",
+        "thread_id": "thread_1",
+        "status": "in_progress",
+        "step_details": {"type": "tool_calls", "tool_calls": []},
+    }
+    stream.feed(sse.event("thread.run.step.created", json.dumps(step)))
+    assert stream.take() == b""
+    item = {"index": 0, "type": "function", "function": {"arguments": "x" * 2000}}
+    piece = {"id": "s", "delta": {"step_details": {"tool_calls": [item]}}}
+    stream.feed(sse.event("thread.run.step.delta", json.dumps(piece)))
+    raw = stream.take()
+    assert error_in(raw)["code"] == "response_not_inspectable"
+    assert b"xxx" not in raw
+
+
+async def test_compressed_streams_are_read() -> None:
+    judge = Judge()
+    judge.go.set()
+    stream = opened(judge, encoding="gzip")
+    packed = gzip.compress(TEXT + asks() + DONE)
+    for start in range(0, len(packed), 9):
+        stream.feed(packed[start : start + 9])
+    stream.finish()
+    await settled()
+    assert stream.take() == TEXT + asks() + DONE
+    broken = opened(judge, encoding="gzip")
+    broken.feed(b"no gzip at all")
+    assert error_in(broken.take())["code"] == "response_not_inspectable"
+
+
+async def test_event_that_ends_with_the_stream_is_judged() -> None:
+    judge = Judge()
+    stream = opened(judge)
+    stream.feed(asks().rstrip(b"\n"))
+    stream.finish()
+    assert stream.is_holding
+    judge.go.set()
+    await settled()
+    assert stream.take() == asks().rstrip(b"\n")
+    late = opened(judge)
+    late.feed(b"data: {")
+    late.finish()
+    assert error_in(late.take())["code"] == "response_not_inspectable"
