@@ -500,3 +500,24 @@ async def test_allowed_request_goes_on_with_its_bytes() -> None:
     await made.request(flow)
     assert flow.response is None
     assert flow.request.raw_content == b'{"tool_outputs":  []}'
+
+
+async def test_other_protocol_is_observed_in_observe_mode() -> None:
+    made = guard(Scripted(Forward(), Mode.OBSERVE))
+    flow = flow_to()
+    await made.requestheaders(flow)
+    flow.response = http.Response.make(101, b"", {"upgrade": "websocket"})
+    await made.responseheaders(flow)
+    await made.response(flow)
+    assert flow.response.status_code == 101
+
+
+async def test_stream_over_http2_has_no_transfer_encoding() -> None:
+    made = guard(Scripted(Forward()))
+    flow = flow_to()
+    flow.request.http_version = "HTTP/2.0"
+    await made.requestheaders(flow)
+    answered(flow, headers={"content-type": "text/event-stream"})
+    await made.responseheaders(flow)
+    assert flow.response is not None
+    assert "transfer-encoding" not in flow.response.headers

@@ -337,3 +337,24 @@ def test_mode_is_the_gates(mode: Mode) -> None:
 
     assert enforcement.mode is mode
     assert enforcement.observes is (mode is Mode.OBSERVE)
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_path_that_may_mean_a_run_or_not_is_refused_but_observed(mode: Mode) -> None:
+    made = bench(mode=mode)
+    plain, odd = asked(), asked("GET", "/v1/threads/thread_1/runs/%2e%2e")
+    other = asked("GET", "/v1/models;x/..")
+
+    assert forwarded(await made.enforcement.check_path(at(plain), plain))
+    assert forwarded(await made.enforcement.check_path(None, other))
+    outcome = await made.enforcement.check_path(None, odd)
+
+    assert isinstance(outcome, Refuse) is (mode is not Mode.OBSERVE)
+
+
+def test_stream_of_an_unknown_encoding_is_not_opened() -> None:
+    made = bench()
+    request = asked("POST", "/v1/threads/thread_1/runs")
+    assert made.enforcement.open_stream(at(request), request, "gzip").take() == b""
+    with pytest.raises(BodyError):
+        made.enforcement.open_stream(at(request), request, "rot13")

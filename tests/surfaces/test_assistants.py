@@ -689,3 +689,28 @@ def test_the_owner_of_inherited_tools_is_the_assistant() -> None:
 def test_own_requests_are_made_for_requests_of_this_surface_only() -> None:
     with pytest.raises(ValueError, match="not a request of the assistants surface"):
         ASSISTANTS.lookups(request("/v1/models"), "thread_1/run_1")
+
+
+@pytest.mark.parametrize(
+    ("document", "param"),
+    [
+        ({"Tool_Outputs": []}, "Tool_Outputs"),
+        (
+            {"tool_outputs": [{"tool_call_id": "a", "output": "x", "content": 1}]},
+            "tool_outputs[0].content",
+        ),
+    ],
+)
+def test_field_that_the_api_does_not_know_is_refused(document: Json, param: str) -> None:
+    with pytest.raises(BodyError) as caught:
+        outgoing(document, SUBMIT)
+    assert caught.value.param == param
+
+
+def test_stream_is_read_and_ended_in_the_api_s_own_form() -> None:
+    endpoint = ASSISTANTS.endpoint("POST", segments(RUNS))
+    assert endpoint is not None
+    events = ASSISTANTS.open_events(endpoint, request(RUNS, "POST"))
+    assert list(events.finish()) == []
+    raw = ASSISTANTS.error_event({"message": "no", "code": "x"})
+    assert raw == b'event: error\ndata: {"error":{"message":"no","code":"x"}}\n\n'

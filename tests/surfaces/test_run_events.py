@@ -390,3 +390,70 @@ def test_recorded_stream_keeps_its_bytes_and_shows_its_calls(exchange: Any) -> N
         found = parts(raw, target, cut)
         assert out(found) == raw
         assert set(judged(found)) == set(judged(whole))
+
+
+HOSTED = {"index": 0, "id": "call_h", "type": "code_interpreter", "code_interpreter": {}}
+
+
+def test_call_for_the_app_that_joins_hosted_ones_is_held() -> None:
+    function = {"index": 1, **B, "function": {"name": "wipe", "arguments": '{"path": "/srv"}'}}
+    whole = stream(
+        ("thread.run.step.created", step()),
+        ("thread.run.step.delta", delta(HOSTED)),
+        ("thread.run.step.delta", delta(function)),
+        ("thread.run.requires_action", run("requires_action", B)),
+    )
+    found = parts(whole)
+    assert [type(part) is Passing for part in found] == [True, True, False, True]
+    assert out(found) == whole
+    assert set(judged(found)) == {"call_b"}
+    assert b"wipe" not in out(found, Change(hidden=frozenset(("call_b",))))
+
+
+def test_step_that_lists_only_hosted_calls_flows() -> None:
+    whole = stream(("thread.run.step.created", step({**HOSTED})), ("x", {"object": "thread"}))
+    assert all(isinstance(part, Passing) for part in parts(whole))
+
+
+def test_step_that_ends_without_any_call_is_let_out() -> None:
+    whole = stream(
+        ("thread.run.step.created", step()),
+        ("thread.run.step.failed", step(status="failed")),
+        ("thread.run.failed", run("failed")),
+    )
+    found = parts(whole)
+    assert all(isinstance(part, Passing) for part in found)
+    assert out(found) == whole
+
+
+def test_step_that_ends_with_its_calls_told_by_deltas_is_judged() -> None:
+    whole = stream(*told(A), ("thread.run.step.cancelled", step(status="cancelled")))
+    found = parts(whole)
+    assert set(judged(found)) == {"call_a"}
+    assert out(found) == whole
+
+
+def test_step_whose_end_differs_from_its_deltas_is_judged_twice() -> None:
+    other = call("call_a", "look", '{"x": "other"}')
+    found = parts(stream(*told(A), ("thread.run.step.completed", step(other, status="completed"))))
+    seen = {
+        c.arguments for p in found if not isinstance(p, Passing) for t in p.turns for c in t.calls
+    }
+    assert seen == {A["function"]["arguments"], other["function"]["arguments"]}
+
+
+def test_run_that_ends_with_a_step_still_open_gives_it_to_the_judge() -> None:
+    found = parts(stream(*told(A), ("thread.run.expired", run("expired"))))
+    assert set(judged(found)) == {"call_a"}
+
+
+def test_deltas_of_a_step_that_was_never_created_are_an_error() -> None:
+    with pytest.raises(BodyError, match="never created"):
+        parts(stream(*told(A)[2:], ("thread.run.requires_action", run("requires_action", A))))
+
+
+def test_arguments_object_of_a_step_stays_an_object() -> None:
+    odd = {**A, "function": {"name": "look", "arguments": {"x": "y"}}}
+    whole = stream(("thread.run.step.created", step(odd)))
+    rendered = out(parts(whole), Change({"call_a": '{"x":"new"}'}))
+    assert b'"arguments":{"x":"new"}' in rendered

@@ -107,3 +107,16 @@ def test_written_comments_and_events_read_back() -> None:
     written = sse.comment("held\nfor\ryou") + sse.event("done", "[DONE]") + sse.event("", "{}")
     assert said(read([written])) == [("done", "[DONE]"), ("", "{}")]
     assert sse.comment("x") == b": x\n"
+
+
+@pytest.mark.parametrize("raw", [b'{"id": 1}\n\n', b"  [1]\n\n", b'data: 1\n{"id": 1}\n\n'])
+def test_bare_json_is_no_stream_of_events(raw: bytes) -> None:
+    with pytest.raises(BodyError, match="bare JSON"):
+        read([raw])
+
+
+def test_reader_gives_up_what_has_not_ended() -> None:
+    reader = SseReader(100)
+    assert list(reader.feed(b"data: 1")) == []
+    assert reader.give_up() == b"data: 1"
+    assert reader.finish() is None

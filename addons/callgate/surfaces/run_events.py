@@ -147,7 +147,7 @@ class _Edit:
         kept: list[Json] = []
         for position, item in enumerate(calls):
             if not isinstance(item, dict):
-                continue
+                raise BodyError("a tool call must be an object")
             index = _index(item, position) if is_delta else position
             id = self._ids.get((step, index)) if is_delta else runs.as_id(item.get("id"))
             if id in self._change.hidden:
@@ -184,7 +184,8 @@ class RunEvents:
         self._endpoint = endpoint
         self._request = request
         self._steps: dict[str, Step] = {}
-        self._hosted: set[str] = set()
+        self._hosted: dict[str, Step] = {}
+        """Steps of calls that the API runs itself; a call for the app may join them later."""
         self._is_run_told = True
         """False while calls were told by a step and not by the run that waits for them."""
 
@@ -228,10 +229,7 @@ class RunEvents:
 
     def _delta(self, event: SseEvent, document: Object) -> Iterator[Passing | Group]:
         id = runs.as_id(document.get("id")) or ""
-        if id in self._hosted:
-            yield Passing(event.raw)
-            return
-        step = self._steps.setdefault(id, Step())
+        step = self._steps.setdefault(id, self._hosted.pop(id, Step()))
         for calls in _delta_lists(document):
             for position, item in enumerate(calls):
                 if not isinstance(item, dict):
@@ -246,10 +244,10 @@ class RunEvents:
 
     def _step(self, event: SseEvent, document: Object) -> Iterator[Passing | Group]:
         id = runs.as_id(document.get("id")) or ""
-        if not list(runs.listings(document)) or id in self._hosted:
+        if not list(runs.listings(document)):
             yield Passing(event.raw)
             return
-        step = self._steps.setdefault(id, Step())
+        step = self._steps.setdefault(id, self._hosted.pop(id, Step()))
         step.node = step.node or document
         listed = [item for listing in runs.listings(document) for item in listing.calls]
         step.keep(event, document)
@@ -257,8 +255,7 @@ class RunEvents:
             # the calls are whole: whatever was held of the step is told with them
             del self._steps[id]
             yield self._told_group(id, step, document)
-        elif listed:
-            self._hosted.add(id)
+        elif listed or step.is_hosted:
             yield from self._release_hosted(id, step, is_hosted=True)
         elif document.get("status") in _ENDS:
             del self._steps[id]
@@ -269,9 +266,9 @@ class RunEvents:
     ) -> Iterator[Passing | Group]:
         """The API runs these calls itself: nothing of the step needs a verdict."""
         if is_hosted or step.is_hosted:
-            self._hosted.add(id)
-            self._steps.pop(id, None)
-            for event in step.events:
+            self._hosted[id] = self._steps.pop(id)
+            released, step.events, step.documents = step.events, [], []
+            for event in released:
                 yield Passing(event.raw)
 
     def _step_group(self, id: str, step: Step) -> Passing | Group:
