@@ -457,3 +457,17 @@ def test_arguments_object_of_a_step_stays_an_object() -> None:
     whole = stream(("thread.run.step.created", step(odd)))
     rendered = out(parts(whole), Change({"call_a": '{"x":"new"}'}))
     assert b'"arguments":{"x":"new"}' in rendered
+
+
+def test_run_whose_step_told_nothing_takes_the_step_along() -> None:
+    whole = stream(*told(), ("thread.run.requires_action", run("requires_action", A)))
+    found = parts(whole)
+    assert [type(part) is Passing for part in found] == [False, True]
+    assert out(found) == whole
+
+
+def test_comments_and_events_without_data_keep_their_place() -> None:
+    whole = b": hello\n\nevent: x\ndata:\n\n" + stream(("thread.run.created", run("queued")))
+    found = parts(whole)
+    assert all(isinstance(part, Passing) for part in found)
+    assert out(found) == whole

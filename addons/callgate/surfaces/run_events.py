@@ -145,9 +145,7 @@ class _Edit:
 
     def _kept(self, step: str, calls: Sequence[Json], *, is_delta: bool) -> list[Json]:
         kept: list[Json] = []
-        for position, item in enumerate(calls):
-            if not isinstance(item, dict):
-                raise BodyError("a tool call must be an object")
+        for position, item in enumerate(item for item in calls if isinstance(item, dict)):
             index = _index(item, position) if is_delta else position
             id = self._ids.get((step, index)) if is_delta else runs.as_id(item.get("id"))
             if id in self._change.hidden:
