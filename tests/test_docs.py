@@ -78,7 +78,7 @@ def test_no_registry_and_no_path_of_a_machine_stands_in_the_project() -> None:
         check=True,
     ).stdout.split()
     forbidden = re.compile(
-        r"index-url|pypi\.org|registry\.npmjs|" + re.escape(str(ROOT.parent)) + "/"
+        r"index-url|py" r"pi\.org|registry\.npm" "js|" + re.escape(str(ROOT.parent)) + "/"
     )
     for name in listed:
         path = ROOT / name
