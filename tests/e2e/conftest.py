@@ -14,7 +14,7 @@ import trustme
 from tests.e2e.clients import Client
 from tests.e2e.gate import StartGate, running_gates
 from tests.e2e.origin import Origin
-from tests.e2e.servers import Server, demo, llamphouse
+from tests.e2e.servers import Server, demo, demo_over_http2, llamphouse
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,6 +69,15 @@ def start_shared_gate(
 @pytest.fixture(scope="session")
 def demo_server(server_context: ssl.SSLContext, upstream_ca_file: Path) -> Iterator[Server]:
     with demo(server_context, upstream_ca_file) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def http2_server(upstream_ca: trustme.CA, upstream_ca_file: Path) -> Iterator[Server]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["h2"])
+    upstream_ca.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    with demo_over_http2(context, upstream_ca_file) as server:
         yield server
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from types import TracebackType
 from typing import Self, override
 
@@ -25,6 +27,35 @@ class Seen:
         return ", ".join(value for key, value in self.headers if key.lower() == name.lower())
 
 
+class Wire:
+    """A body while it is sent, in chunks."""
+
+    def __init__(self, connection: socket.socket, file: BufferedIOBase) -> None:
+        self._connection = connection
+        self._file = file
+        self.is_cut = False
+
+    def send(self, *parts: bytes) -> None:
+        """Send each part as a chunk of its own; raises OSError when the other side is gone."""
+        for part in parts:
+            self._file.write(b"%x\r\n%b\r\n" % (len(part), part))
+
+    def cut(self) -> None:
+        """End the connection in the middle of the body, the way a crash does."""
+        self.is_cut = True
+        self._connection.shutdown(socket.SHUT_RDWR)
+
+    def is_closed_within(self, seconds: float) -> bool:
+        """Wait for the other side to close the connection; it sends nothing else meanwhile."""
+        self._connection.settimeout(seconds)
+        try:
+            return self._connection.recv(1) == b""
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What to answer; the length is told truthfully unless `promised_length` says otherwise."""
@@ -34,6 +65,8 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     wait_seconds: float = 0
     promised_length: int | None = None
+    play: Callable[[Wire], None] | None = None
+    """Sends the body, chunk by chunk; `body` and the length do not count then."""
 
 
 NOT_FOUND = Reply(b'{"error":{"message":"no such thing","type":"invalid_request_error"}}', 404)
@@ -115,11 +148,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(reply.status)
         for name, value in reply.headers:
             self.send_header(name, value)
+        if reply.play:
+            self._play(reply.play)
+            return
         length = len(reply.body) if reply.promised_length is None else reply.promised_length
         self.send_header("Content-Length", str(length))
         self.end_headers()
         self.wfile.write(reply.body)
         self.close_connection = length != len(reply.body)
+
+    def _play(self, play: Callable[[Wire], None]) -> None:
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        wire = Wire(self.connection, self.wfile)
+        play(wire)
+        if not wire.is_cut:
+            self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = wire.is_cut
 
     def _read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

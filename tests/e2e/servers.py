@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import socket
 import ssl
 import subprocess
 import threading
@@ -11,13 +13,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
+import httpx
+import hypercorn.asyncio
+import hypercorn.config
 import uvicorn
+from starlette.types import ASGIApp
 
-from callgate.demo.script import Script, Use
+from callgate.demo.events import Style
+from callgate.demo.script import Script, Spoken, Use
 from callgate.demo.server import create_app
+from callgate.demo.stream import Encoding
 from tests.e2e.gate import clean_environment
 from tests.e2e.relay import Relay
+
+OWNER = {"Authorization": "Bearer sk-" + "owner", "OpenAI-Beta": "assistants=v2"}
 
 
 def wish(*calls: tuple[str, Mapping[str, object] | str]) -> str:
@@ -30,10 +41,24 @@ def wish(*calls: tuple[str, Mapping[str, object] | str]) -> str:
     )
 
 
+def story(*rounds: str, say: str = "") -> str:
+    """The message that makes the demo server ask for one `wish` after the other.
+
+    It says the text before the first calls.
+    """
+    return json.dumps({"say": say, "rounds": [json.loads(calls) for calls in rounds]})
+
+
 def _script(model: str, text: str) -> Script:
     """Ask for what the message lists; the final text quotes the outputs that arrived."""
-    wanted = [Use(call["name"], call["arguments"]) for call in json.loads(text)]
-    return Script((wanted, "{outputs}")) if wanted else Script(("nothing to do",))
+    wanted = json.loads(text)
+    plain = [wanted] if wanted else []
+    told = wanted if isinstance(wanted, dict) else {"say": "", "rounds": plain}
+    rounds = [[Use(c["name"], c["arguments"]) for c in calls] for calls in told["rounds"]]
+    if not rounds:
+        return Script(("nothing to do",))
+    first = Spoken(str(told["say"]), rounds[0]) if told["say"] else rounds[0]
+    return Script((first, *rounds[1:], "{outputs}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +73,78 @@ class Server:
     """Everything that reached it so far, as text."""
 
 
+class Options(TypedDict, total=False):
+    """Options of `create_app` that tests use."""
+
+    run_seconds: float
+    style: Style
+    chunk_bytes: int
+    stream_encoding: Encoding
+
+
 @contextmanager
-def demo(context: ssl.SSLContext, trust: Path) -> Iterator[Server]:
+def demo(context: ssl.SSLContext, trust: Path, **options: Unpack[Options]) -> Iterator[Server]:
     """Serve `callgate.demo.server` in a thread; TLS is the relay's."""
+    with (
+        _http1(create_app(_script, **options)) as port,
+        Relay(context, port) as relay,
+    ):
+        yield Server(
+            host=relay.host,
+            base_url=f"https://{relay.host}/v1",
+            assistant=_new_assistant(relay.host, trust),
+            received=lambda: relay.received.decode("latin-1"),
+        )
+
+
+@contextmanager
+def demo_over_http2(context: ssl.SSLContext, trust: Path) -> Iterator[Server]:
+    """Serve `callgate.demo.server` by HTTP/2 alone; `context` has to offer just that."""
+    with _http2(create_app(_script)) as port, Relay(context, port) as relay:
+        base_url = f"https://{relay.host}/v1"
+        verify = ssl.create_default_context(cafile=str(trust))
+        with httpx.Client(http1=False, http2=True, verify=verify, trust_env=False) as client:
+            answer = client.post(
+                f"{base_url}/assistants", json={"model": "scripted"}, headers=OWNER
+            )
+        yield Server(relay.host, base_url, str(answer.json()["id"]), lambda: "")
+
+
+@contextmanager
+def _http1(app: ASGIApp) -> Iterator[int]:
     config = uvicorn.Config(
-        create_app(_script), host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none"
+        app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none"
     )
     server = _Announced(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         assert server.ready.wait(10)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with Relay(context, port) as relay:
-            yield Server(
-                host=relay.host,
-                base_url=f"https://{relay.host}/v1",
-                assistant=_new_assistant(relay.host, trust),
-                received=lambda: relay.received.decode("latin-1"),
-            )
+        yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def _http2(app: ASGIApp) -> Iterator[int]:
+    config = hypercorn.config.Config()
+    config.loglevel = "ERROR"
+    over = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config.bind = [f"fd://{listener.detach()}"]  # hypercorn closes it
+    serve = hypercorn.asyncio.serve(
+        app,  # type: ignore[arg-type]  # the same interface under another name
+        config,
+        shutdown_trigger=lambda: asyncio.to_thread(over.wait),
+    )
+    thread = threading.Thread(target=asyncio.run, args=(serve,))
+    thread.start()
+    try:
+        yield port
+    finally:
+        over.set()
         thread.join()
 
 
@@ -89,11 +165,7 @@ def _new_assistant(host: str, trust: Path) -> str:
         "POST",
         "/v1/assistants",
         json.dumps({"model": "scripted"}),
-        {
-            "Authorization": "Bearer sk-" + "owner",
-            "OpenAI-Beta": "assistants=v2",
-            "Content-Type": "application/json",
-        },
+        {**OWNER, "Content-Type": "application/json"},
     )
     answer = json.loads(connection.getresponse().read())
     connection.close()

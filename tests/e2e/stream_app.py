@@ -71,11 +71,11 @@ def main(assistant: str, message: str, only: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except openai.APIStatusError as error:
+    except openai.APIError as error:
         say(
             "error",
             kind=type(error).__name__,
-            status=error.status_code,
+            status=getattr(error, "status_code", None),
             code=error.code,
             param=error.param,
             message=str(error),
