@@ -58,6 +58,18 @@ class MemoryStore:
             == (surface, origin, scope)
         ]
 
+    async def seen(self, surface: str, origin: str, ids: Sequence[str]) -> list[Decision]:
+        self._check()
+        return [
+            self._shown(decision)
+            for decision in self._decisions.values()
+            if (decision.call.surface, decision.call.origin) == (surface, origin)
+            and decision.call.id in ids
+        ]
+
+    def keyed(self, digest: str) -> str:
+        return self._keyed.digest(digest)
+
     async def put(
         self, decisions: Sequence[Decision], records: Sequence[Record]
     ) -> dict[CallKey, Decision]:

@@ -13,7 +13,8 @@ from callgate.errors import StoreError, UpstreamError
 from callgate.exchange import Request, Response
 from callgate.lookup import Lookup
 from callgate.model import Decision, Mode
-from callgate.settlement import Settlement, notices
+from callgate.settlement import Settlement
+from callgate.turns import notices
 from tests.deciding import (
     KEY,
     RUN,

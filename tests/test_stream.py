@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from callgate.bodies import Decoder
 from callgate.errors import CallgateError
 from callgate.exchange import ApiError, Request, segments
-from callgate.stream import KEEP_ALIVE, GatedStream, Rest
+from callgate.stream import KEEP_ALIVE, GatedStream, Rest, SseSource
 from callgate.surfaces import endpoint_for, sse
 from callgate.surfaces.base import Change, Group
 
@@ -53,7 +52,8 @@ class Judge:
             rest.is_replaced = True
             yield self.instead
             return
-        yield group.render(Change(), b"")
+        for event in group.render(Change(), b""):
+            yield event
 
 
 def opened(
@@ -64,13 +64,13 @@ def opened(
     request = Request("POST", "https", "api.test", 443, TARGET)
 
     def refusal(error: ApiError) -> bytes:
-        return endpoint.surface.error_event(error.as_json()["error"])
+        return endpoint.surface.error_event({**error.as_json()["error"]}, sse.event)
 
     return GatedStream(
-        endpoint.surface.open_events(endpoint, request),
+        endpoint.surface.open_events(endpoint, request, sse.event),
         judge,
         refusal,
-        decoder=Decoder(encoding),
+        source=SseSource(encoding),
         max_held_bytes=limit,
         observes=observes,
     )

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from callgate.annotation import notice
-from callgate.canonical import Json as AnyJson
 from callgate.errors import StoreError
 from callgate.exchange import Request, Response
 from callgate.model import Decision, Mode
@@ -19,7 +18,6 @@ from callgate.store import open_store
 from callgate.surfaces.assistants import Assistants
 from tests.deciding import (
     ASSISTANT,
-    HOSTED,
     KEY,
     RUN,
     RUN_PATH,
@@ -573,113 +571,6 @@ async def test_results_are_judged_whether_their_answer_is_streamed_or_not(stream
     assert code(denied) == "tool_call_denied"
     assert added["stream"] == stream
     assert added["tool_outputs"][1] == output("call_d", await notice_of(made, "call_d"))
-
-
-# -- hosted tools -------------------------------------------------------------------------
-
-
-INTERPRETER: AnyJson = {"type": "code_interpreter"}
-FUNCTION: AnyJson = {"type": "function", "function": {"name": "look"}}
-
-
-async def created(made: Bench, **document: object) -> Outcome:
-    return await made.send(document, RUNS_PATH, "")
-
-
-async def test_hosted_tool_that_policy_denies_is_refused() -> None:
-    made = bench(policy=HOSTED)
-
-    outcome = refused(await created(made, tools=[FUNCTION, INTERPRETER]))
-
-    assert outcome.error.code == "hosted_tool_denied"
-    assert outcome.error.param == "tools[1].type"
-    [record] = await made.records("hosted_tool")
-    assert (record["tool"], record["outcome"], record["mode"]) == (
-        "code_interpreter",
-        "refused",
-        "enforce",
-    )
-    assert len(await made.records("refusal")) == 1
-
-
-async def test_hosted_tool_that_policy_denies_may_be_removed() -> None:
-    made = bench(policy=HOSTED, choices={"on_denied_hosted_tool": "remove"})
-
-    body = sent_on(await created(made, tools=[FUNCTION, INTERPRETER], assistant_id=ASSISTANT))
-
-    assert body == {"tools": [FUNCTION], "assistant_id": ASSISTANT}
-    assert (await made.records("hosted_tool"))[0]["outcome"] == "removed"
-
-
-async def test_hosted_tool_that_needs_approval_is_not_enabled() -> None:
-    made = bench(policy=HOSTED.replace("effect: deny}", "effect: require_approval}"))
-
-    assert code(await created(made, tools=[INTERPRETER])) == "hosted_tool_denied"
-
-
-async def test_hosted_tool_that_policy_allows_passes() -> None:
-    made = bench(policy=HOSTED)
-
-    assert forwarded(await created(made, tools=[{"type": "file_search"}])).body is None
-
-
-async def test_policy_that_governs_no_hosted_tool_asks_nobody() -> None:
-    made = bench(policy="version: 1\ndefault: allow\n")
-
-    assert forwarded(await created(made, assistant_id=ASSISTANT)).body is None
-    assert made.api.sent == []
-
-
-async def test_hosted_tool_of_the_assistant_is_refused_too() -> None:
-    made = bench(policy=HOSTED)
-    made.api.assistants[ASSISTANT] = {"tools": [INTERPRETER]}
-
-    outcome = refused(await created(made, assistant_id=ASSISTANT))
-
-    assert (outcome.error.code, outcome.error.param) == ("hosted_tool_denied", "tools")
-    assert ASSISTANT in outcome.error.message
-
-
-async def test_hosted_tool_of_the_assistant_may_be_removed_from_the_run() -> None:
-    made = bench(policy=HOSTED, choices={"on_denied_hosted_tool": "remove"})
-    made.api.assistants[ASSISTANT] = {"tools": [INTERPRETER, FUNCTION]}
-
-    assert sent_on(await created(made, assistant_id=ASSISTANT))["tools"] == [FUNCTION]
-
-
-async def test_assistant_that_does_not_exist_is_left_to_the_api() -> None:
-    made = bench(policy=HOSTED)
-
-    assert forwarded(await created(made, assistant_id=ASSISTANT)).body is None
-
-
-@pytest.mark.parametrize("status", [0, 302, 401, 500])
-async def test_assistant_that_can_not_be_read_refuses_the_run(status: int) -> None:
-    made = bench(policy=HOSTED)
-    made.api.intercept = failing(status)
-
-    assert code(await created(made, assistant_id=ASSISTANT)) == "request_not_inspectable"
-
-
-@pytest.mark.parametrize("status", [0, 500])
-async def test_observe_lets_hosted_tools_through_whatever_fails(status: int) -> None:
-    made = bench(policy=HOSTED, mode=Mode.OBSERVE)
-
-    seen = await created(made, tools=[INTERPRETER])
-    made.api.intercept = failing(status)
-    unseen = await created(made, assistant_id=ASSISTANT)
-
-    assert forwarded(seen).body is forwarded(unseen).body is None
-    assert [r["kind"] for r in await made.records()] == ["hosted_tool", "coverage"]
-    assert (await made.records("hosted_tool"))[0]["outcome"] == "observed"
-
-
-async def test_changed_assistant_is_judged_like_a_new_one() -> None:
-    made = bench(policy=HOSTED)
-
-    outcome = await made.send({"tools": [INTERPRETER]}, f"/v1/assistants/{ASSISTANT}", "")
-
-    assert code(outcome) == "hosted_tool_denied"
 
 
 # -- a store that fails -------------------------------------------------------------------

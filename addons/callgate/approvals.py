@@ -44,6 +44,10 @@ class Approvals:
         self._url = url
         self._looking: asyncio.Task[frozenset[str]] | None = None
 
+    def now(self) -> datetime:
+        """The time that approvals, and what waits for them, are measured by."""
+        return self._clock()
+
     def ask(self, call: ToolCall) -> Approval:
         """A new pending approval for a call.
 

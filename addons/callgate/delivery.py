@@ -6,15 +6,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from callgate import annotation, canonical
+from callgate import annotation, canonical, turns
 from callgate.canonical import Json
 from callgate.errors import BodyError, UpstreamError
 from callgate.exchange import Request
 from callgate.gate import Gate
-from callgate.lookup import Lookup, calls_of
+from callgate.judgement import is_undecided
+from callgate.lookup import Lookup
 from callgate.model import CallKey, Decision, Effect, Mode
 from callgate.outcome import Forward
-from callgate.settlement import Settlement, notices
+from callgate.settlement import Settlement
 from callgate.surfaces.base import Endpoint, Hidden, Turn
 
 _log = logging.getLogger(__name__)
@@ -37,12 +38,14 @@ class Delivery:
     async def apply(self, endpoint: Endpoint, request: Request, document: Json) -> Forward:
         """Judge every call in the document and give what the app may have of it.
 
-        Raises BodyError for malformed calls and StoreError when the memory does not answer.
+        In `withhold` it comes back when a person has decided, where the app does not ask again
+        by itself. Raises BodyError for malformed calls, StoreError when the memory does not
+        answer and RefusedError for a denied call that nothing can stand in for.
         """
-        turns = endpoint.surface.read_response(endpoint, request, document)
-        decisions = await self._decide(turns)
+        found = endpoint.surface.read_response(endpoint, request, document)
+        decisions = await self._decide(found)
         is_changed = False
-        for turn in turns:
+        for turn in found:
             if self._gate.mode is Mode.WITHHOLD:
                 is_changed |= await self._withhold(endpoint, request, turn, decisions)
             else:
@@ -52,8 +55,8 @@ class Delivery:
             annotation.headers(list(decisions.values()), self._gate.mode),
         )
 
-    async def _decide(self, turns: Sequence[Turn]) -> Decisions:
-        decided = await self._gate.decide(calls_of(turns))
+    async def _decide(self, found: Sequence[Turn]) -> Decisions:
+        decided = await turns.decide(self._gate, found)
         return {decision.call.key: decision for decision in decided}
 
     async def _show(self, endpoint: Endpoint, turn: Turn, shown: Sequence[Decision]) -> bool:
@@ -79,6 +82,10 @@ class Delivery:
         self, endpoint: Endpoint, request: Request, turn: Turn, decisions: Decisions
     ) -> bool:
         """Take out what the app must not see; True when the turn was changed."""
+        if not turn.is_polled:
+            await self._wait(turn, decisions)
+        turns.refuse_unanswerable([turn], _of(turn, decisions))
+        await self._settlement.settle_each(endpoint, request, [turn], _of(turn, decisions))
         rounds = 0
         while known := await self._with_calls(endpoint, request, turn, decisions):
             turn = known
@@ -105,6 +112,13 @@ class Delivery:
         endpoint.surface.withhold(turn, Hidden({}, {}))
         return True
 
+    async def _wait(self, turn: Turn, decisions: Decisions) -> None:
+        """Hold what the app would not ask for again until every call is decided."""
+        mine = await turns.decided(
+            self._gate, [turn], _of(turn, decisions), lambda: turns.decide(self._gate, [turn])
+        )
+        decisions |= {decision.call.key: decision for decision in mine}
+
     async def _with_calls(
         self, endpoint: Endpoint, request: Request, turn: Turn, decisions: Decisions
     ) -> Turn | None:
@@ -124,11 +138,11 @@ class Delivery:
 
     async def _hide(self, endpoint: Endpoint, turn: Turn, mine: Sequence[Decision]) -> bool:
         """Take denied calls out; while a call is undecided, its siblings wait with it."""
-        denied = [d for d in mine if d.effect is Effect.DENY and d.is_final]
-        held = [d for d in mine if is_undecided(d)]
-        rest = [d for d in mine if d.effect is not Effect.DENY or not d.is_final]
+        held = [d for d in mine if is_undecided(d)] if turn.is_polled else []
+        denied = [d for d in mine if d.effect is Effect.DENY and d not in held]
+        rest = [d for d in mine if d not in denied]
         if denied or held:
-            endpoint.surface.withhold(turn, Hidden(notices(denied), notices(held)))
+            endpoint.surface.withhold(turn, Hidden(turns.notices(denied), turns.notices(held)))
             await self._gate.delivered(denied, "withheld")
         if held:
             await self._gate.delivered(rest, "held")
@@ -138,10 +152,3 @@ class Delivery:
 
 def _of(turn: Turn, decisions: Decisions) -> list[Decision]:
     return list({call.key: decisions[call.key] for call in turn.calls}.values())
-
-
-def is_undecided(decision: Decision) -> bool:
-    """A person has to decide, or the next poll judges the call again."""
-    if decision.effect is Effect.DENY:
-        return not decision.is_final
-    return decision.effect is Effect.REQUIRE_APPROVAL

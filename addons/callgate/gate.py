@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from callgate import canonical
 from callgate.approvals import Approvals
 from callgate.audit import record
-from callgate.errors import StoreError
+from callgate.errors import CallgateError, StoreError
 from callgate.judgement import combine, is_sound, judge_form, undecided
 from callgate.model import CallKey, Decision, Effect, Mode, Reason, ToolCall, Verdict
 from callgate.once import Once, Tell
@@ -185,6 +186,80 @@ class Gate:
             if not can_change and size <= _LARGE_CHARACTERS:
                 self._settled[decision.call.key] = decision
         _bound(self._settled)
+
+    async def recall(self, calls: Sequence[ToolCall]) -> list[Decision]:
+        """Decide on calls that a history quotes, in their order.
+
+        As they were decided where they were issued to the same agent; the strictest decision,
+        where servers give an id twice. Under a known id but with another name or arguments
+        than any that was issued, a call is judged anew, and everything decided under that id
+        counts. Raises StoreError.
+        """
+        found: dict[CallKey, list[Decision]] = {}
+        unknown: list[ToolCall] = []
+        seen = await self._seen(calls)
+        for call in dict.fromkeys(calls):
+            mine = [d for d in seen if d.call.id == call.id and d.call.agent == call.agent]
+            same = [decision for decision in mine if self._is_same(decision, call)]
+            found[call.key] = same or mine
+            if not same:
+                unknown.append(call)
+        for decision in await self.decide(unknown):
+            found[decision.call.key] = [*found[decision.call.key], decision]
+        strictest = {
+            key: max(some, key=lambda d: d.effect.strictness) for key, some in found.items()
+        }
+        return [replace(strictest[call.key], call=call) for call in calls]
+
+    async def seen(
+        self, surface: str, origin: str, ids: Sequence[str], agent: str
+    ) -> list[Decision]:
+        """Return the decisions on calls of these ids that the agent was given, in any scope.
+
+        Raises StoreError.
+        """
+        found = await self._store.seen(surface, origin, ids) if ids else []
+        return [decision for decision in found if decision.call.agent == agent]
+
+    async def _seen(self, calls: Sequence[ToolCall]) -> list[Decision]:
+        ids: dict[tuple[str, str], list[str]] = {}
+        for call in calls:
+            ids.setdefault((call.surface, call.origin), []).append(call.id)
+        found: list[Decision] = []
+        for (surface, origin), some in ids.items():
+            found += await self._store.seen(surface, origin, some)
+        return found
+
+    def _is_same(self, decision: Decision, call: ToolCall) -> bool:
+        """The quoted call is the one decided on, as the API issued it or as the app got it."""
+        if decision.call.digest == self._store.keyed(call.digest):
+            return True
+        sanitized = decision.sanitized_arguments
+        return sanitized is not None and call.digest == canonical.call_digest(
+            call.kind, call.name, sanitized
+        )
+
+    async def decided(
+        self,
+        decide: Callable[[], Awaitable[list[Decision]]],
+        is_open: Callable[[Decision], bool],
+        until: float | None = None,
+    ) -> list[Decision]:
+        """Decide again and again until none of the decisions is open any more.
+
+        `until` is in seconds since 1970; raises CallgateError when it comes first.
+        """
+        decisions = await decide()
+        while waiting := [d for d in decisions if is_open(d)]:
+            left = None if until is None else max(until - self._approvals.now().timestamp(), 0)
+            try:
+                await asyncio.wait_for(self.reconsidered(waiting), left)
+            except TimeoutError as error:
+                raise CallgateError(
+                    "the run expired while a tool call waited for its decision"
+                ) from error
+            decisions = await decide()
+        return decisions
 
     async def known(self, surface: str, origin: str, scope: str) -> list[Decision]:
         """Return every remembered decision of a scope; raises StoreError."""

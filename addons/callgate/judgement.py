@@ -43,6 +43,18 @@ def is_sound(answer: object) -> TypeGuard[Verdict]:
     return True
 
 
+def is_undecided(decision: Decision) -> bool:
+    """A person has to decide, or the next look judges the call again."""
+    if decision.effect is Effect.DENY:
+        return not decision.is_final
+    return decision.effect is Effect.REQUIRE_APPROVAL
+
+
+def awaits_person(decision: Decision) -> bool:
+    """A person has to decide."""
+    return decision.effect is Effect.REQUIRE_APPROVAL
+
+
 def undecided(
     scanner: str, reason: Reason, explanation: str, effect: Effect = Effect.DENY
 ) -> Verdict:

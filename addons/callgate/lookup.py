@@ -74,7 +74,7 @@ class Lookup:
         if answer.status >= 300:
             raise UpstreamError(_answered(lookup, answer))
         document = canonical.parse(answer.body)
-        return Owner(document, where.surface.read_request(where, document))
+        return Owner(document, where.surface.read_request(where, lookup, document))
 
     async def waiting(self, endpoint: Endpoint, request: Request, scope: str) -> list[ToolCall]:
         """Return the calls whose results the API waits for now; errors as in `turns`."""

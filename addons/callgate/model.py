@@ -155,6 +155,8 @@ class ToolResult:
     """Decoded JSON value of the output field; a missing field is None."""
     path: str
     """Where the output stands in the request body, e.g. `tool_outputs[0].output`."""
+    takes_no_notice: bool = False
+    """The API reads it as data, as programs do: not even a notice may stand in for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from callgate.errors import CallgateError
 from callgate.exchange import ApiError, Headers
 from callgate.model import Decision
 
@@ -37,6 +38,29 @@ class Refuse:
 
 
 type Outcome = Forward | Refuse
+
+
+class RefusedError(CallgateError):
+    """The message may not go on; carries what is answered instead."""
+
+    def __init__(self, refusal: Refuse) -> None:
+        """`refusal` says why."""
+        super().__init__(refusal.error.message)
+        self.refusal = refusal
+
+
+def not_answerable(decision: Decision) -> Refuse:
+    """Refuse a turn with a denied call that no notice can stand in for."""
+    call = decision.call
+    return Refuse(
+        ApiError(
+            f"Callgate ended this turn: tool call {call.id[:80]!r} ({call.name[:80]}) was denied "
+            f"[{', '.join(decision.reasons)}] (trace {decision.trace}), and its result can not be "
+            "a notice: a program at the API would take it for data, or it has to be a picture.",
+            "tool_call_denied",
+        ),
+        decision,
+    )
 
 
 def not_inspectable(why: str, param: str | None = None) -> Refuse:

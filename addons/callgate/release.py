@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 
-from callgate import annotation
-from callgate.bodies import Decoder
-from callgate.delivery import is_undecided
+from callgate import annotation, turns
 from callgate.errors import CallgateError, UpstreamError
-from callgate.exchange import Request
+from callgate.exchange import ApiError, Request
 from callgate.gate import Gate
 from callgate.lookup import Lookup, calls_of
-from callgate.model import Decision, Effect, Mode, ToolCall
+from callgate.model import Decision, Effect, Mode
 from callgate.settlement import Settlement
-from callgate.stream import GatedStream, Rest
+from callgate.stream import KEEP_ALIVE, GatedStream, MessageSource, Rest, Source, SseSource
 from callgate.surfaces import sse
-from callgate.surfaces.base import Change, Endpoint, Group, Turn
+from callgate.surfaces.base import Change, Endpoint, Frame, Group, Turn, message
 
 _MAX_ROUNDS = 8
 """Streams in a row that one stream is continued with when all their calls are denied."""
 
 _KEEP_ALIVE_SECONDS = 15.0
+
+_RUN = Turn("", {}, is_polled=True)
+"""A run whose calls only the API can tell."""
 
 
 class Releases:
@@ -41,13 +40,33 @@ class Releases:
         self, endpoint: Endpoint, request: Request, encoding: str, rounds: int = 0
     ) -> GatedStream:
         """Begin a stream; raises BodyError for an unknown content encoding."""
+        return self._open(endpoint, request, SseSource(encoding), sse.event, KEEP_ALIVE, rounds)
+
+    def open_socket(self, endpoint: Endpoint, request: Request) -> GatedStream:
+        """Begin what the API sends on a WebSocket; `request` is the upgrade."""
+        return self._open(endpoint, request, MessageSource(), message, b"", 0)
+
+    def _open(
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        source: Source,
+        frame: Frame,
+        keep_alive: bytes,
+        rounds: int,
+    ) -> GatedStream:
+        def refusal(error: ApiError) -> bytes:
+            return endpoint.surface.error_event({**error.as_json()["error"]}, frame)
+
         return GatedStream(
-            endpoint.surface.open_events(endpoint, request),
-            _Release(self, endpoint, request, rounds),
-            lambda error: endpoint.surface.error_event(error.as_json()["error"]),
-            decoder=Decoder(encoding),
+            endpoint.surface.open_events(endpoint, request, frame),
+            # messages of a WebSocket have no place for annotations
+            _Release(self, endpoint, request, rounds, comments=bool(keep_alive)),
+            refusal,
+            source=source,
             max_held_bytes=self._max_held_bytes,
             observes=self.gate.mode is Mode.OBSERVE,
+            keep_alive=keep_alive,
         )
 
 
@@ -55,8 +74,15 @@ class _Release:
     """The judge of one stream (see `stream.Judge`)."""
 
     def __init__(
-        self, releases: Releases, endpoint: Endpoint, request: Request, rounds: int
+        self,
+        releases: Releases,
+        endpoint: Endpoint,
+        request: Request,
+        rounds: int,
+        *,
+        comments: bool,
     ) -> None:
+        """With `comments` annotations are written between the events."""
         self.endpoint = endpoint
         self.request = request
         self._releases = releases
@@ -64,48 +90,52 @@ class _Release:
         self._lookup = releases.lookup
         self._rounds = rounds
         """How many streams this one continues."""
+        self._withholds = releases.gate.mode is Mode.WITHHOLD
+        self._comments = comments
         self._scope = endpoint.scope
         """Of the run that this stream tells, as far as it is known."""
 
     async def __call__(self, group: Group, rest: Rest) -> AsyncIterator[bytes]:
         """See `Judge`."""
         self._scope = next((turn.scope for turn in group.turns), self._scope)
-        calls = await self._calls(group)
-        decisions = await self._gate.decide(calls)
-        if self._gate.mode is Mode.WITHHOLD:
-            decisions = await self._decided(group, calls, decisions)
+        decisions = await self._decide(group)
+        if self._withholds:
+            decisions = await self._decided(group, decisions)
             if self._is_all_denied(group, decisions):
                 rest.is_replaced = True
-                async for chunk in self._continued(decisions):
-                    yield chunk
+                async for event in self._continued(decisions):
+                    yield event
                 return
-        yield await self._render(group, decisions)
+        for event in await self._render(group, decisions):
+            yield event
 
-    async def _calls(self, group: Group) -> list[ToolCall]:
-        """The calls of a group; where the run waits but names none, the API is asked."""
-        calls = calls_of(group.turns)
+    async def _decide(self, group: Group) -> list[Decision]:
+        """Decide on a group; where the run waits but names no call, the API is asked."""
         waits = not group.turns or group.turns[0].is_settleable
-        if self._gate.mode is Mode.WITHHOLD and not calls and waits and self._scope:
-            return await self._lookup.waiting(self.endpoint, self.request, self._scope)
-        return calls
+        if calls_of(group.turns) or not (waits and self._scope and self._withholds):
+            return await turns.decide(self._gate, group.turns)
+        calls = await self._lookup.waiting(self.endpoint, self.request, self._scope)
+        return await self._gate.decide(calls)
 
-    async def _decided(
-        self, group: Group, calls: Sequence[ToolCall], decisions: list[Decision]
-    ) -> list[Decision]:
-        """Wait until every call is decided; raises CallgateError when the run ends before."""
-        await self._gate.delivered(filter(is_undecided, decisions), "held")
-        expires_at = next((turn.expires_at for turn in group.turns if turn.expires_at), None)
-        while undecided := [d for d in decisions if is_undecided(d)]:
-            left = expires_at - time.time() if expires_at else None  # noqa: TID251  the API's clock
-            try:
-                await asyncio.wait_for(
-                    self._gate.reconsidered(undecided), None if left is None else max(left, 0)
-                )
-            except TimeoutError as error:
-                raise CallgateError(
-                    "the run expired while a tool call waited for its decision"
-                ) from error
-            decisions = await self._gate.decide(calls)
+    async def _again(self, group: Group, decisions: Sequence[Decision]) -> list[Decision]:
+        if calls_of(group.turns):
+            return await turns.decide(self._gate, group.turns)
+        return await self._gate.decide([decision.call for decision in decisions])
+
+    async def _decided(self, group: Group, decisions: list[Decision]) -> list[Decision]:
+        """Wait until every call is decided; denied ones are answered where that is done singly.
+
+        Raises CallgateError when the run ends before, RefusedError for a denied call that
+        nothing can stand in for.
+        """
+        polled = group.turns or [_RUN]
+        decisions = await turns.decided(
+            self._gate, polled, decisions, lambda: self._again(group, decisions)
+        )
+        turns.refuse_unanswerable(group.turns, decisions)
+        await self._releases.settlement.settle_each(
+            self.endpoint, self.request, group.turns, decisions
+        )
         return decisions
 
     def _is_all_denied(self, group: Group, decisions: Sequence[Decision]) -> bool:
@@ -123,35 +153,36 @@ class _Release:
             ) as chunks:
                 async for chunk in chunks:
                     following.feed(chunk)
-                    async for out in _flow(following):
-                        yield out
+                    async for event in _flow(following):
+                        yield event
                 following.finish()
-                async for out in _flow(following):
-                    yield out
+                async for event in _flow(following):
+                    yield event
         except UpstreamError as error:
             raise CallgateError(f"the notices could not be submitted: {error}") from error
         finally:
             following.cancel()
 
-    async def _render(self, group: Group, decisions: Sequence[Decision]) -> bytes:
-        observes, withholds = (self._gate.mode is m for m in (Mode.OBSERVE, Mode.WITHHOLD))
-        hidden = [d for d in decisions if d.effect is Effect.DENY] if withholds else []
+    async def _render(self, group: Group, decisions: Sequence[Decision]) -> list[bytes]:
+        hidden = [d for d in decisions if d.effect is Effect.DENY] if self._withholds else []
         shown = [d for d in decisions if d not in hidden]
         arguments = {
             d.call.id: d.sanitized_arguments
             for d in shown
-            if not observes and d.effect is not Effect.ALLOW and d.sanitized_arguments is not None
+            if self._gate.mode is not Mode.OBSERVE
+            and d.effect is not Effect.ALLOW
+            and d.sanitized_arguments is not None
         }
         await self._gate.delivered(hidden, "withheld")
         await self._gate.delivered((d for d in shown if d.call.id in arguments), "sanitized")
         await self._gate.delivered((d for d in shown if d.call.id not in arguments), "delivered")
-        change = Change(arguments, frozenset(d.call.id for d in hidden))
-        return group.render(change, _comment(group.turns, decisions))
+        comment = _comment(group.turns, decisions) if self._comments else b""
+        return group.render(Change(arguments, turns.notices(hidden)), comment)
 
 
-def _comment(turns: Sequence[Turn], decisions: Sequence[Decision]) -> bytes:
+def _comment(told: Sequence[Turn], decisions: Sequence[Decision]) -> bytes:
     """The annotation of calls that the API waits for; told calls were annotated before."""
-    if not decisions or not any(turn.is_waiting for turn in turns):
+    if not decisions or not any(turn.is_waiting for turn in told):
         return b""
     return sse.comment(f"callgate {annotation.calls_field(decisions)}")
 
@@ -159,8 +190,8 @@ def _comment(turns: Sequence[Turn], decisions: Sequence[Decision]) -> bytes:
 async def _flow(stream: GatedStream) -> AsyncIterator[bytes]:
     """Take what is ready, and wait for what is held."""
     while True:
-        if out := stream.take():
-            yield out
+        for event in stream.take_events():
+            yield event
         if not stream.is_holding:
             return
         await stream.wait(_KEEP_ALIVE_SECONDS)

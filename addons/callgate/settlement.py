@@ -10,15 +10,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from callgate import annotation, canonical
+from callgate import canonical
 from callgate.audit import record
 from callgate.canonical import Json
 from callgate.errors import BodyError, UpstreamError
 from callgate.exchange import Request, Response
 from callgate.gate import Gate
 from callgate.lookup import Lookup, calls_of
-from callgate.model import Decision
-from callgate.surfaces.base import Endpoint
+from callgate.model import Decision, Effect
+from callgate.surfaces.base import Endpoint, Turn
+from callgate.turns import notices
 from callgate.upstream import StreamingUpstream
 
 _log = logging.getLogger(__name__)
@@ -77,11 +78,54 @@ class Settlement:
         if answer.status >= 300:
             # another proxy, or the app itself, may have been first
             return await self._look(endpoint, request, turn)
+        self._remember(turn)
+        await self._gate.append([record.notice_record(d, self._gate.mode) for d in denied])
+        return await self._moved(endpoint, request, turn, answer)
+
+    async def settle_each(
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        turns: Sequence[Turn],
+        decisions: Sequence[Decision],
+    ) -> None:
+        """Answer denied calls one by one where the API takes that (`Turn.settles_each`).
+
+        An API that does not take it is said in the log: what the app must not see stays
+        hidden all the same. Raises StoreError as in `settle`.
+        """
+        for turn in turns:
+            ids = {call.id for call in turn.calls} if turn.settles_each else set()
+            for decision in decisions:
+                if decision.effect is Effect.DENY and decision.call.id in ids:
+                    await self._settle_one(endpoint, request, turn.scope, decision)
+
+    async def _settle_one(
+        self, endpoint: Endpoint, request: Request, scope: str, denied: Decision
+    ) -> None:
+        turn = Round(request.origin, scope, frozenset((denied.call.id,)))
+        lock = self._locks.setdefault(turn, asyncio.Lock())
+        async with lock:
+            if turn in self._settled:
+                return
+            submit = endpoint.surface.settlement(
+                request, scope, notices([denied]), is_streaming=False
+            )
+            try:
+                answer = await self._upstream.send(submit)
+            except UpstreamError as error:
+                _log.warning("could not submit the notice of %s: %s", scope, error)
+                return
+            if answer.status >= 300:
+                _log.warning("the API took no notice of %s: %s", scope, answer.status)
+                return
+            self._remember(turn)
+            await self._gate.append([record.notice_record(denied, self._gate.mode)])
+
+    def _remember(self, turn: Round) -> None:
         self._settled[turn] = None
         if len(self._settled) > _REMEMBERED:
             self._settled.popitem(last=False)
-        await self._gate.append([record.notice_record(d, self._gate.mode) for d in denied])
-        return await self._moved(endpoint, request, turn, answer)
 
     @asynccontextmanager
     async def continued(
@@ -116,8 +160,3 @@ class Settlement:
         if waiting and not calls:
             calls = await self._lookup.waiting(endpoint, request, turn.scope)
         return None if any(call.id in turn.ids for call in calls) else document
-
-
-def notices(decisions: Sequence[Decision]) -> dict[str, str]:
-    """Notices by call id."""
-    return {decision.call.id: annotation.notice(decision) for decision in decisions}

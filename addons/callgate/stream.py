@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from callgate.bodies import Decoder
 from callgate.errors import BodyError, CallgateError
 from callgate.exchange import ApiError
+from callgate.outcome import RefusedError
 from callgate.surfaces import sse
 from callgate.surfaces.base import Change, Events, Group, Passing
+from callgate.surfaces.sse import SseEvent
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +32,67 @@ class Judge(Protocol):
     """Decides what becomes of a group, and gives the bytes for it as they get ready."""
 
     def __call__(self, group: Group, rest: Rest) -> AsyncIterator[bytes]:
-        """Yield what the app may have of the group's events; raises CallgateError."""
+        """Yield what the app may have of the group's events, one by one.
+
+        Raises CallgateError.
+        """
         ...
+
+
+class Source(Protocol):
+    """Cuts what the API sends into events."""
+
+    def decode(self, data: bytes) -> bytes:
+        """Undo the content encoding; raises BodyError for corrupt data."""
+        ...
+
+    def feed(self, content: bytes) -> Iterator[SseEvent]:
+        """Yield the events that are complete now; raises BodyError for what is no event."""
+        ...
+
+    def finish(self) -> SseEvent | None:
+        """What is left at the end, or None."""
+        ...
+
+    def give_up(self) -> bytes:
+        """The bytes of the event that has not ended, and forget them."""
+        ...
+
+
+class SseSource(sse.SseReader):
+    """Server-sent events behind a Content-Encoding."""
+
+    def __init__(self, encoding: str) -> None:
+        """Raises BodyError for an unknown or combined encoding."""
+        super().__init__(MAX_EVENT_BYTES)
+        self._decoder = Decoder(encoding)
+
+    def decode(self, data: bytes) -> bytes:
+        """See `Source.decode`."""
+        return self._decoder.feed(data)
+
+
+class MessageSource:
+    """Messages of a WebSocket: each is an event."""
+
+    def decode(self, data: bytes) -> bytes:
+        """See `Source.decode`: the proxy has undone it."""
+        return data
+
+    def feed(self, content: bytes) -> Iterator[SseEvent]:
+        """See `Source.feed`; a binary message is text too."""
+        try:
+            yield SseEvent(content, "", content.decode())
+        except UnicodeDecodeError as error:
+            raise BodyError("a message is not UTF-8") from error
+
+    def finish(self) -> SseEvent | None:
+        """See `Source.finish`: messages come whole."""
+        return None
+
+    def give_up(self) -> bytes:
+        """See `Source.give_up`."""
+        return b""
 
 
 @dataclass(slots=True)
@@ -44,7 +105,7 @@ class Rest:
 
 @dataclass(slots=True)
 class _Slot:
-    ready: bytearray = field(default_factory=bytearray)
+    ready: list[bytes] = field(default_factory=list)
     is_done: bool = False
     rest: Rest = field(default_factory=Rest)
 
@@ -58,23 +119,25 @@ class GatedStream:
         judge: Judge,
         refusal: Callable[[ApiError], bytes],
         *,
-        decoder: Decoder,
+        source: Source,
         max_held_bytes: int,
         observes: bool = False,
+        keep_alive: bytes = KEEP_ALIVE,
     ) -> None:
         """`refusal` makes the event that ends a stream with an error.
 
         With `observes` nothing is ever ended: what can not be read passes as it is.
+        `keep_alive` breaks the silence of a held stream; empty where that needs no words.
         """
         self._events = events
         self._judge = judge
         self._refusal = refusal
-        self._decoder = decoder
-        self._reader = sse.SseReader(MAX_EVENT_BYTES)
+        self._source = source
+        self._keep_alive = keep_alive
         self._max_held_bytes = max_held_bytes
         self._seen = b""
         """The event that is being read."""
-        self._out = bytearray()
+        self._out: list[bytes] = []
         self._slots: deque[_Slot] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -87,11 +150,11 @@ class GatedStream:
     # -- in -------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the API's body; never raises for what they hold."""
+        """Take bytes of the API's body, or a message; never raises for what they hold."""
         if self.is_aborted or self._has_ended:
             return
         try:
-            content = self._decoder.feed(data)
+            content = self._source.decode(data)
         except BodyError as error:
             self.abort(_not_inspectable(str(error)))
             return
@@ -99,7 +162,7 @@ class GatedStream:
             self._put(Passing(content))
             return
         try:
-            for event in self._reader.feed(content):
+            for event in self._source.feed(content):
                 self._seen = event.raw
                 for part in self._events.feed(event):
                     self._put(part)
@@ -113,7 +176,7 @@ class GatedStream:
         if self.is_aborted or self._has_ended:
             return
         try:
-            if last := self._reader.finish():
+            if last := self._source.finish():
                 for part in self._events.feed(last):
                     self._put(part)
             for part in self._events.finish():
@@ -129,12 +192,13 @@ class GatedStream:
             return
         _log.warning("a stream is not inspected any more: %s", error)
         self._is_unread = True
-        self._put(Passing(self._events.give_up() + self._seen + self._reader.give_up()))
+        for held in (*self._events.give_up(), self._seen, self._source.give_up()):
+            self._put(Passing(held))
 
     def abort(self, error: ApiError) -> None:
         """Drop what is held, and end the stream with an error that the SDKs raise."""
         self.cancel()
-        self._out += self._refusal(error)
+        self._out.append(self._refusal(error))
         self.is_aborted = True
         self._changed.set()
 
@@ -154,19 +218,20 @@ class GatedStream:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif part.is_text or not self._slots:
-            self._out += part.raw
+            self._out.append(part.raw)
         else:
-            self._slots.append(_Slot(bytearray(part.raw), is_done=True))
+            self._slots.append(_Slot([part.raw], is_done=True))
 
     def _check_room(self) -> None:
-        held = self._events.held_bytes + sum(len(slot.ready) for slot in self._slots)
+        ready = sum(len(part) for slot in self._slots for part in slot.ready)
+        held = self._events.held_bytes + ready
         if held > self._max_held_bytes:
             raise BodyError(f"more than {self._max_held_bytes >> 20} MiB wait for a verdict")
 
     async def _fill(self, slot: _Slot, group: Group) -> None:
         try:
             async for chunk in self._judge(group, slot.rest):
-                slot.ready += chunk
+                slot.ready.append(chunk)
                 self._changed.set()
         except CallgateError as error:
             self._fail(slot, group, error)
@@ -180,6 +245,8 @@ class GatedStream:
     def _fail(self, slot: _Slot, group: Group, error: CallgateError) -> None:
         if self._observes:
             slot.ready += group.render(Change(), b"")
+        elif isinstance(error, RefusedError):
+            self.abort(error.refusal.error)
         else:
             self.abort(_failed(error))
 
@@ -187,6 +254,10 @@ class GatedStream:
 
     def take(self) -> bytes:
         """What may go to the app now."""
+        return b"".join(self.take_events())
+
+    def take_events(self) -> list[bytes]:
+        """What may go to the app now, event by event where a reader has told them apart."""
         while self._slots:
             slot = self._slots[0]
             self._out += slot.ready
@@ -198,9 +269,13 @@ class GatedStream:
                 self._slots.clear()
                 self._has_ended = True
                 self.is_aborted = True
-        out = bytes(self._out)
-        self._out.clear()
+        out, self._out = self._out, []
         return out
+
+    @property
+    def scope(self) -> str:
+        """See `Events.scope`."""
+        return self._events.scope
 
     @property
     def is_holding(self) -> bool:
@@ -223,8 +298,8 @@ class GatedStream:
         try:
             await asyncio.wait_for(self._changed.wait(), seconds)
         except TimeoutError:
-            if self._slots and not self._slots[0].ready:
-                self._out += KEEP_ALIVE
+            if self._keep_alive and self._slots and not self._slots[0].ready:
+                self._out.append(self._keep_alive)
 
 
 def _not_inspectable(why: str) -> ApiError:

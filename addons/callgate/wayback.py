@@ -1,9 +1,12 @@
-"""The way back: which results, and which hosted tools, a request may carry to the API."""
+"""The way back: which results of tool calls a request may carry to the API."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from callgate import annotation, canonical
@@ -12,17 +15,19 @@ from callgate.canonical import Json
 from callgate.errors import BodyError, UpstreamError
 from callgate.exchange import ApiError, Request
 from callgate.gate import Gate
+from callgate.hosted import HostedTools
 from callgate.lookup import Lookup, calls_of
-from callgate.model import Decision, Effect, Finding, Mode, ToolResult
+from callgate.model import Decision, Effect, Finding, Mode, SurfaceName, ToolResult
 from callgate.outcome import Choices, Forward, Outcome, Refuse, out_of_order
-from callgate.policy import Policy, Ruling
+from callgate.policy import Policy
 from callgate.store.base import Record
-from callgate.surfaces.base import Endpoint, HostedTool, Outgoing
+from callgate.surfaces.base import Endpoint, Outgoing, Substitute
 
 type InspectResult = Callable[[str, object], tuple[Sequence[Finding], str | None]]
 """Tool name and output → findings, and the redacted output where it differs."""
 
 _MAY_PASS = frozenset((Effect.ALLOW, Effect.SANITIZE))
+_REMEMBERED = 20_000
 _INLINE_CHARACTERS = 4096
 """Longer results are inspected in a thread, so that other flows go on."""
 
@@ -37,12 +42,40 @@ class Judged:
     @property
     def is_notice(self) -> bool:
         """The output is exactly the text that stands in for a denied call's result."""
-        return self.decision is not None and self.result.output == annotation.notice(self.decision)
+        return (
+            self.decision is not None
+            and not self.result.takes_no_notice
+            and self.result.output == annotation.notice(self.decision)
+        )
 
     @property
     def may_pass(self) -> bool:
         """The call was allowed, or its result is the notice."""
         return self.decision is not None and (self.decision.effect in _MAY_PASS or self.is_notice)
+
+    @property
+    def kind(self) -> str:
+        """Of the call, as far as it is known."""
+        return self.decision.call.kind if self.decision else "function"
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The same for the same result of the same call, decided in the same way."""
+        trace = self.decision.trace if self.decision else ""
+        parts = [trace, self.result.call_id, self.result.output]
+        return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Decisions that concern a request with results."""
+
+    calls: Sequence[Decision]
+    """On calls that are answered."""
+    scope: Sequence[Decision]
+    """On all calls of the scope that the request goes on with."""
+    why: str
+    """Why the API could not be asked about a call; empty where it was, or had not to be."""
 
 
 class WayBack:
@@ -59,7 +92,8 @@ class WayBack:
         """See `Choices` for what the operator may loosen."""
         self._gate = gate
         self._lookup = lookup
-        self._policy = policy
+        self._hosted = HostedTools(gate, lookup, policy, choices)
+        self._recorded: OrderedDict[bytes, None] = OrderedDict()
         self._inspect_result = inspect_result
         self._choices = choices
         self._observes = gate.mode is Mode.OBSERVE
@@ -70,122 +104,92 @@ class WayBack:
         Raises BodyError where the request can not be read with certainty, StoreError when the
         memory does not answer.
         """
-        outgoing = endpoint.surface.read_request(endpoint, document)
-        hosted = await self._check_hosted_tools(endpoint, request, document, outgoing)
-        if isinstance(hosted, Refuse) or not outgoing.answers:
-            return hosted
-        return await self._check_results(endpoint, request, document, outgoing)
-
-    # -- hosted tools ---------------------------------------------------------------------
-
-    async def _check_hosted_tools(
-        self, endpoint: Endpoint, request: Request, document: Json, outgoing: Outgoing
-    ) -> Outcome:
-        if not self._policy().governs_hosted:
-            return Forward()
-        tools, owner = outgoing.hosted_tools, None
-        if outgoing.inherits_tools_of:
-            owner = await self._lookup.owner(endpoint, request, outgoing.inherits_tools_of)
-            if owner is None:
-                return Forward()  # the API says itself that there is no such assistant
-            tools = owner.outgoing.hosted_tools
-        ruled = [(tool, self._rule_hosted(endpoint, tool, request, document)) for tool in tools]
-        denied = [tool for tool, ruling in ruled if ruling.effect is not Effect.ALLOW]
-        if not denied:
-            return Forward()
-        removes = self._choices.on_denied_hosted_tool == "remove"
-        outcome = "observed" if self._observes else "removed" if removes else "refused"
-        await self._gate.append(
-            [
-                record.hosted_tool_record(
-                    endpoint.surface.name,
-                    tool.name,
-                    outcome,
-                    origin=request.origin,
-                    agent=request.caller(_text(document, "assistant_id")),
-                    assistant=_text(document, "assistant_id"),
-                    reasons=ruling.reasons,
-                    mode=self._gate.mode,
-                )
-                for tool, ruling in ruled
-                if tool in denied
-            ]
-        )
-        if self._observes:
-            return Forward()
-        if not removes:
-            return _hosted_tool_denied(denied[0], outgoing.inherits_tools_of)
-        if owner:
-            endpoint.surface.inherit_tools(document, owner.document)
-        endpoint.surface.remove_hosted_tools(document, [tool.name for tool in denied])
-        return Forward(canonical.dump(document))
-
-    def _rule_hosted(
-        self, endpoint: Endpoint, tool: HostedTool, request: Request, document: Json
-    ) -> Ruling:
-        assistant = _text(document, "assistant_id")
-        return self._policy().judge_hosted(
-            tool.name,
-            surface=endpoint.surface.name,
-            agent=request.caller(assistant),
-            assistant=assistant,
-            model=_text(document, "model"),
-        )
-
-    # -- results --------------------------------------------------------------------------
+        outgoing = endpoint.surface.read_request(endpoint, request, document)
+        is_changed = await self._hosted.check(endpoint, request, document, outgoing)
+        if isinstance(is_changed, Refuse):
+            return is_changed
+        if outgoing.answers or outgoing.results:
+            is_answered = await self._check_results(endpoint, request, document, outgoing)
+            if isinstance(is_answered, Refuse):
+                return is_answered
+            is_changed |= is_answered
+        return Forward(canonical.dump(document) if is_changed else None)
 
     async def _check_results(
         self, endpoint: Endpoint, request: Request, document: Json, outgoing: Outgoing
-    ) -> Outcome:
-        scope = outgoing.answers
-        known = await self._gate.known(endpoint.surface.name, request.origin, scope)
-        missing = {result.call_id for result in outgoing.results} - {d.call.id for d in known}
-        why = ""
-        if missing:
-            try:
-                turns = await self._lookup.turns(endpoint, request, scope, missing)
-                known = [*known, *await self._gate.decide(calls_of(turns))]
-            except (UpstreamError, BodyError) as error:
-                why = str(error)
-        judged = [Judged(result, _strictest(known, result.call_id)) for result in outgoing.results]
+    ) -> Refuse | bool:
+        known = await self._known(endpoint, request, outgoing)
+        judged = [
+            Judged(result, _strictest(known.calls, result.call_id)) for result in outgoing.results
+        ]
         if self._observes:
             await self._record_results(request, judged, "passed")
-            return Forward()
+            return False
         # an API that did not answer has not said that it does not know the call
-        passes_unknown = self._choices.unknown_result == "allow" and not why
+        passes_unknown = self._choices.unknown_result == "allow" and not known.why
         refused = [one for one in judged if not (one.may_pass if one.decision else passes_unknown)]
-        replaces = self._choices.on_denied_result == "replace"
-        if refused and not (replaces and all(one.decision for one in refused)):
+        if refused and not all(map(self._can_replace, refused)):
             await self._record_results(request, refused, "refused")
-            return _result_refused(refused[0], len(refused), why)
-        added = await self._left_out(endpoint, request, scope, known, outgoing)
+            return _result_refused(refused[0], len(refused), known.why)
+        added = await self._left_out(endpoint, request, known, outgoing)
         inspected = [(one, *await self._inspect(one)) for one in judged]
-        outputs = {d.call.id: annotation.notice(d) for d in added}
+        substitutes = [_notice(decision) for decision in added]
+        substitutes += [_notice(one.decision) for one in refused if one.decision]
         if self._choices.results == "redact":
-            outputs |= {one.result.call_id: text for one, _, text in inspected if text is not None}
-        outputs |= {
-            one.result.call_id: annotation.notice(one.decision) for one in refused if one.decision
-        }
-        if outputs:
-            endpoint.surface.replace_results(document, outputs)
-            if not _are_in(endpoint, document, outputs):
+            substitutes += [
+                Substitute(one.result.call_id, text, one.kind)
+                for one, _, text in inspected
+                if text is not None and one not in refused
+            ]
+        if substitutes:
+            endpoint.surface.replace_results(document, substitutes)
+            if not _are_in(endpoint, request, document, substitutes):
                 await self._record_results(request, refused, "refused")
-                return _result_refused(refused[0], len(refused), why)
+                return _result_refused(refused[0], len(refused), known.why)
         records = [
             self._result(request, one, "replaced" if one in refused else "passed", findings)
             for one, findings, _ in inspected
+            if one in refused or self._is_new(one)
         ]
         records += [record.notice_record(d, self._gate.mode) for d in added]
-        await self._gate.append(records)
-        return Forward(canonical.dump(document) if outputs else None)
+        if records:
+            await self._gate.append(records)
+        return bool(substitutes)
+
+    def _can_replace(self, one: Judged) -> bool:
+        replaces = self._choices.on_denied_result == "replace"
+        return replaces and one.decision is not None and not one.result.takes_no_notice
+
+    async def _known(self, endpoint: Endpoint, request: Request, outgoing: Outgoing) -> _Known:
+        """What was decided on the calls that the results answer.
+
+        First by what the request itself quotes, then by the scope that it goes on with, then
+        by id alone where that is enough, and at last by asking the API.
+        """
+        surface, origin, scope = endpoint.surface.name, request.origin, outgoing.answers
+        missing = {result.call_id for result in outgoing.results}
+        echoes = [call for call in outgoing.echoes if call.id in missing]
+        found = await self._gate.recall(echoes) if echoes else []
+        missing -= {d.call.id for d in found}
+        scoped = await self._gate.known(surface, origin, scope) if scope else []
+        found += [d for d in scoped if d.call.id in missing]
+        missing -= {d.call.id for d in found}
+        if missing and outgoing.reaches_back:
+            found += await self._gate.seen(surface, origin, sorted(missing), request.caller())
+            missing -= {d.call.id for d in found}
+        why = ""
+        if missing and scope:
+            try:
+                turns = await self._lookup.turns(endpoint, request, scope, missing)
+                looked_up = await self._gate.decide(calls_of(turns))
+                found += looked_up
+                scoped += looked_up
+            except (UpstreamError, BodyError) as error:
+                why = str(error)
+        return _Known(found, scoped, why)
 
     async def _left_out(
-        self,
-        endpoint: Endpoint,
-        request: Request,
-        scope: str,
-        known: Sequence[Decision],
-        outgoing: Outgoing,
+        self, endpoint: Endpoint, request: Request, known: _Known, outgoing: Outgoing
     ) -> list[Decision]:
         """Denied calls that the API waits for and the app did not answer.
 
@@ -194,30 +198,50 @@ class WayBack:
         """
         answered = {result.call_id for result in outgoing.results}
         denied = {
-            d.call.id: d for d in known if d.effect is Effect.DENY and d.call.id not in answered
+            d.call.id: d
+            for d in known.scope
+            if d.effect is Effect.DENY and d.call.id not in answered
         }
         if not denied:
             return []
         try:
+            scope = outgoing.answers
             waiting = {c.id for c in await self._lookup.waiting(endpoint, request, scope)}
         except (UpstreamError, BodyError):
-            return []  # then the API refuses the partial submit itself
+            # where results are checked one by one, an answer too many is ignored or refused by
+            # the API; a run takes none while it waits for others
+            return list(denied.values()) if outgoing.reaches_back else []
         return [decision for id, decision in denied.items() if id in waiting]
 
     async def _inspect(self, one: Judged) -> tuple[Sequence[Finding], str | None]:
-        if self._choices.results == "off" or one.is_notice:
+        is_known = one.fingerprint in self._recorded and self._choices.results != "redact"
+        if self._choices.results == "off" or one.is_notice or is_known:
             return (), None
         name, output = one.decision.call.name if one.decision else "", one.result.output
         if isinstance(output, str) and len(output) <= _INLINE_CHARACTERS:
             return self._inspect_result(name, output)
         return await asyncio.to_thread(self._inspect_result, name, output)
 
+    def _is_new(self, one: Judged) -> bool:
+        """Histories repeat results with every request: each is recorded once."""
+        key = one.fingerprint
+        if key in self._recorded:
+            return False
+        self._recorded[key] = None
+        if len(self._recorded) > _REMEMBERED:
+            self._recorded.popitem(last=False)
+        return True
+
     async def _record_results(
         self, request: Request, results: Sequence[Judged], outcome: str
     ) -> None:
-        await self._gate.append(
-            [self._result(request, one, outcome, (await self._inspect(one))[0]) for one in results]
-        )
+        records = [
+            self._result(request, one, outcome, (await self._inspect(one))[0])
+            for one in results
+            if outcome != "passed" or self._is_new(one)
+        ]
+        if records:
+            await self._gate.append(records)
 
     def _result(
         self, request: Request, one: Judged, outcome: str, findings: Sequence[Finding]
@@ -236,25 +260,26 @@ class WayBack:
         )
 
 
-def _text(document: Json, key: str) -> str:
-    value = document.get(key) if isinstance(document, dict) else None
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if is_number or isinstance(value, str) else ""
-
-
 def _strictest(known: Sequence[Decision], call_id: str) -> Decision | None:
     """One id may have been seen with several arguments: the strictest decision counts."""
     same = [decision for decision in known if decision.call.id == call_id]
     return max(same, key=lambda d: d.effect.strictness, default=None)
 
 
-def _are_in(endpoint: Endpoint, document: Json, outputs: Mapping[str, str]) -> bool:
+def _notice(decision: Decision) -> Substitute:
+    return Substitute(decision.call.id, annotation.notice(decision), decision.call.kind)
+
+
+def _are_in(
+    endpoint: Endpoint, request: Request, document: Json, substitutes: Sequence[Substitute]
+) -> bool:
     """Tell whether the request now says what was put into it, and nothing else, of these calls.
 
     A result that is no text, such as an approval, has no place for a notice.
     """
-    results = endpoint.surface.read_request(endpoint, document).results
-    return all(r.output == outputs[r.call_id] for r in results if r.call_id in outputs)
+    texts = {one.call_id: one.text for one in substitutes}
+    results = endpoint.surface.read_request(endpoint, request, document).results
+    return all(r.output == texts[r.call_id] for r in results if r.call_id in texts)
 
 
 def _result_refused(one: Judged, count: int, why: str) -> Refuse:
@@ -270,18 +295,18 @@ def _result_refused(one: Judged, count: int, why: str) -> Refuse:
             ApiError(
                 f"Callgate refused this request: it has not seen a call "
                 f"{one.result.call_id[:80]!r}{others}, and the API does not know it either. "
-                "Nothing was sent to the API. Submit results only of calls that this run "
-                "asked for, or cancel the run.",
+                "Nothing was sent to the API. Submit results only of calls that it asked for.",
                 "tool_call_unknown",
                 param=path,
             )
         )
     call, notice = decision.call, annotation.notice(decision)
     what = f"the result of tool call {call.id[:80]!r} ({call.name[:80]})"
-    way_out = (
-        f"To let the run go on without it, submit exactly this as its output: {notice!r}; "
-        "or cancel the run."
+    way_out = f"To go on without it, submit exactly this as its output: {notice!r}" + (
+        "; or cancel the run." if call.surface is SurfaceName.ASSISTANTS else "."
     )
+    if one.result.takes_no_notice:
+        way_out = "No text can stand in for it: begin a new conversation."
     if decision.effect is Effect.REQUIRE_APPROVAL and decision.approval:
         text = (
             f"Callgate refused this request: {what} awaits a person's approval"
@@ -295,17 +320,3 @@ def _result_refused(one: Judged, count: int, why: str) -> Refuse:
         f"(trace {decision.trace}){others}. Nothing was sent to the API. {way_out}"
     )
     return Refuse(ApiError(text, "tool_call_denied", param=path), decision)
-
-
-def _hosted_tool_denied(tool: HostedTool, inherited: str) -> Refuse:
-    where = f" (a tool of assistant {inherited[:80]!r})" if inherited else ""
-    return Refuse(
-        ApiError(
-            f"Callgate refused this request: policy denies the hosted tool {tool.name[:80]!r}"
-            f"{where}, which the API would run out of Callgate's sight. Nothing was sent to the "
-            "API. Leave the tool out"
-            + (": name the tools that the run needs in its `tools`." if inherited else "."),
-            "hosted_tool_denied",
-            param="tools" if inherited else tool.path,
-        )
-    )

@@ -164,6 +164,30 @@ class StoreContract:
         assert await store.find("chat", "api.openai.com:443", "thread_1/run_1") == []
         assert await store.find("assistants", "other:443", "thread_1/run_1") == []
 
+    async def test_ids_list_their_calls_in_every_scope_oldest_first(self, store: Store) -> None:
+        here, there = tool_call(scope="one"), tool_call(scope="two", arguments='{"n":2}')
+        for call in (here, there, tool_call("call_2", scope="one")):
+            await store.put([decided(call=call)], [])
+        await store.put([pending(tool_call("call_3"))], [])
+
+        seen = await store.seen(here.surface, here.origin, ["call_1", "call_1", "call_9"])
+        assert [d.call.scope for d in seen] == ["one", "two"]
+        assert [d.call.digest for d in seen] == [
+            store.keyed(here.digest),
+            store.keyed(there.digest),
+        ]
+        [asked] = await store.seen(here.surface, here.origin, ["call_3"])
+        assert asked.approval is not None
+        assert await store.seen("chat", here.origin, ["call_1"]) == []
+        assert await store.seen(here.surface, "other:443", ["call_1"]) == []
+
+    async def test_many_ids_are_found_at_once(self, store: Store) -> None:
+        calls = [tool_call(f"call_{n}") for n in range(1200)]
+        await store.put([decided(call=call) for call in calls], [])
+
+        seen = await store.seen(calls[0].surface, calls[0].origin, [c.id for c in calls])
+        assert {d.call.id for d in seen} == {c.id for c in calls}
+
     async def test_call_found_by_scope_has_a_key_that_finds_it(self, store: Store) -> None:
         await store.put([decided()], [])
         (found,) = await store.find("assistants", "api.openai.com:443", "thread_1/run_1")

@@ -34,9 +34,9 @@ async def test_salt_is_made_once_per_database(tmp_path: Path) -> None:
 
 async def test_newer_schema_is_refused(tmp_path: Path) -> None:
     await salt_of(tmp_path / "a.db")
-    run(tmp_path / "a.db", "UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+    run(tmp_path / "a.db", "UPDATE meta SET value = '3' WHERE key = 'schema_version'")
 
-    with pytest.raises(StoreError, match="has schema version 2, this Callgate knows 1"):
+    with pytest.raises(StoreError, match="has schema version 3, this Callgate knows 2"):
         await salt_of(tmp_path / "a.db")
 
 

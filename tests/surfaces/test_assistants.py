@@ -15,8 +15,9 @@ from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import segments
 from callgate.model import ToolResult
+from callgate.surfaces import sse
 from callgate.surfaces.assistants import Assistants
-from callgate.surfaces.base import Hidden, Outgoing, Turn
+from callgate.surfaces.base import Hidden, Outgoing, Substitute, Turn
 from tests.surfaces.objects import (
     RUN,
     Object,
@@ -46,7 +47,7 @@ def operation(method: str, target: str) -> str | None:
 
 
 def outgoing(document: Json, target: str = SUBMIT) -> Outgoing:
-    return ASSISTANTS.read_request(endpoint(target, "POST"), document)
+    return ASSISTANTS.read_request(endpoint(target, "POST"), request(target, "POST"), document)
 
 
 def calls_in(node: Object) -> list[Json]:
@@ -522,7 +523,7 @@ def test_the_app_never_sees_a_hidden_call_and_always_the_others(data: st.DataObj
 
 
 def replaced(document: Json, outputs: Mapping[str, str]) -> Json:
-    ASSISTANTS.replace_results(document, outputs)
+    ASSISTANTS.replace_results(document, [Substitute(*one) for one in outputs.items()])
     return document
 
 
@@ -682,7 +683,9 @@ def test_the_owner_of_inherited_tools_is_the_assistant() -> None:
     found, asked = ASSISTANTS.owner(sent, "asst/1")
 
     assert (asked.method, asked.target) == ("GET", "/openai/assistants/asst%2F1?api-version=1")
-    tools = ASSISTANTS.read_request(found, {"tools": [{"type": "file_search"}]}).hosted_tools
+    tools = ASSISTANTS.read_request(
+        found, request(), {"tools": [{"type": "file_search"}]}
+    ).hosted_tools
     assert [tool.name for tool in tools] == ["file_search"]
 
 
@@ -710,7 +713,7 @@ def test_field_that_the_api_does_not_know_is_refused(document: Json, param: str)
 def test_stream_is_read_and_ended_in_the_api_s_own_form() -> None:
     endpoint = ASSISTANTS.endpoint("POST", segments(RUNS))
     assert endpoint is not None
-    events = ASSISTANTS.open_events(endpoint, request(RUNS, "POST"))
+    events = ASSISTANTS.open_events(endpoint, request(RUNS, "POST"), sse.event)
     assert list(events.finish()) == []
-    raw = ASSISTANTS.error_event({"message": "no", "code": "x"})
+    raw = ASSISTANTS.error_event({"message": "no", "code": "x"}, sse.event)
     assert raw == b'event: error\ndata: {"error":{"message":"no","code":"x"}}\n\n'

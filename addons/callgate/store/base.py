@@ -37,6 +37,14 @@ class Store(Protocol):
         """Return every remembered decision of one scope, oldest first."""
         ...
 
+    async def seen(self, surface: str, origin: str, ids: Sequence[str]) -> list[Decision]:
+        """Return every remembered decision of these call ids, whatever its scope, oldest first."""
+        ...
+
+    def keyed(self, digest: str) -> str:
+        """What stands for a call's digest in decisions that `find` and `seen` return."""
+        ...
+
     async def put(
         self, decisions: Sequence[Decision], records: Sequence[Record]
     ) -> dict[CallKey, Decision]:

@@ -40,5 +40,9 @@ class KeyedHash:
         """One text of 64 characters for a scope."""
         return self._hash(json.dumps([surface, origin, scope]))
 
+    def id(self, surface: str, origin: str, id: str) -> str:
+        """One text of 64 characters for a call's id, whatever its scope."""
+        return self._hash(json.dumps(["id", surface, origin, id]))
+
     def _hash(self, text: str) -> str:
         return hmac.digest(self.salt, text.encode(), "sha256").hex()

@@ -34,6 +34,7 @@ def decision_row(decision: Decision, keyed: KeyedHash, at: datetime) -> dict[str
     return {
         "key": keyed.call(call.key),
         "scope_key": keyed.scope(call.surface, call.origin, call.scope),
+        "id_key": keyed.id(call.surface, call.origin, call.id),
         "surface": call.surface.value,
         "origin": call.origin,
         "scope": call.scope,

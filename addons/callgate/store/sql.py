@@ -53,6 +53,11 @@ _BY_SCOPE = (
     .where(tables.decisions.c.scope_key == bindparam("scope_key"))
     .order_by(tables.decisions.c.seq)
 )
+_BY_IDS = (
+    _with_approval(is_outer=True)
+    .where(tables.decisions.c.id_key.in_(bindparam("ids", expanding=True)))
+    .order_by(tables.decisions.c.seq)
+)
 _ASKED = _with_approval(is_outer=False).order_by(
     tables.approvals.c.created_at, tables.decisions.c.seq
 )
@@ -105,6 +110,23 @@ class SqlStore:
             return [self._decision(row) for row in await rows(connection, _BY_SCOPE, wanted)]
 
         return await self._read(read)
+
+    async def seen(self, surface: str, origin: str, ids: Sequence[str]) -> list[Decision]:
+        """See `Store.seen`; digests as in `find`."""
+        wanted = list(dict.fromkeys(self._keyed.id(surface, origin, id) for id in ids))
+
+        async def read(connection: AsyncConnection) -> list[Decision]:
+            found: list[Decision] = []
+            for some in batched(wanted, _KEYS_PER_QUERY):
+                listed = await rows(connection, _BY_IDS, {"ids": some})
+                found += [self._decision(row) for row in listed]
+            return found
+
+        return await self._read(read)
+
+    def keyed(self, digest: str) -> str:
+        """See `Store.keyed`."""
+        return self._keyed.digest(digest)
 
     async def put(
         self, decisions: Sequence[Decision], records: Sequence[Record]

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from callgate.canonical import Json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def timestamp(moment: datetime) -> str:
@@ -96,6 +96,7 @@ decisions = Table(
     # B-tree entry of PostgreSQL has (2704 bytes), so the five can not be one index themselves.
     Column("key", String(64), nullable=False, unique=True),
     Column("scope_key", String(64), nullable=False),
+    Column("id_key", String(64), nullable=False),
     Column("surface", String(32), nullable=False),
     Column("origin", AnyText, nullable=False),
     Column("scope", AnyText, nullable=False),
@@ -105,6 +106,7 @@ decisions = Table(
     Column("at", Moment, nullable=False),
     Column("body", JsonText, nullable=False),
     Index("decisions_scope_key", "scope_key", "seq"),
+    Index("decisions_id_key", "id_key", "seq"),
     sqlite_autoincrement=True,
 )
 

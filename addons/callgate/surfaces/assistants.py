@@ -17,8 +17,17 @@ from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request, segments
 from callgate.model import SurfaceName, ToolResult
-from callgate.surfaces import runs, sse
-from callgate.surfaces.base import Endpoint, Hidden, HostedTool, Outgoing, Surface, Turn
+from callgate.surfaces import runs
+from callgate.surfaces.base import (
+    Endpoint,
+    Frame,
+    Hidden,
+    HostedTool,
+    Outgoing,
+    Substitute,
+    Surface,
+    Turn,
+)
 from callgate.surfaces.run_events import RunEvents
 from callgate.surfaces.runs import Object
 
@@ -51,7 +60,7 @@ class Assistants(Surface):
             parameters=parameters,
         )
 
-    def read_request(self, endpoint: Endpoint, document: Json) -> Outgoing:
+    def read_request(self, endpoint: Endpoint, request: Request, document: Json) -> Outgoing:
         """See `Surface.read_request`."""
         if not isinstance(document, dict):
             raise BodyError("the body must be a JSON object")
@@ -82,13 +91,13 @@ class Assistants(Surface):
         runs.refuse_strays(document, [turn.node for turn in turns])
         return turns
 
-    def open_events(self, endpoint: Endpoint, request: Request) -> RunEvents:
+    def open_events(self, endpoint: Endpoint, request: Request, frame: Frame) -> RunEvents:
         """See `Surface.open_events`."""
-        return RunEvents(endpoint, request)
+        return RunEvents(endpoint, request, frame)
 
-    def error_event(self, error: Mapping[str, Json]) -> bytes:
+    def error_event(self, error: Mapping[str, Json], frame: Frame, cause: Json = None) -> bytes:
         """See `Surface.error_event`; SDKs raise only for an error that is wrapped once more."""
-        return sse.event("error", canonical.dump({"error": dict(error)}).decode())
+        return frame("error", canonical.dump({"error": dict(error)}).decode())
 
     def replace_arguments(self, turn: Turn, arguments: Mapping[str, str]) -> None:
         """See `Surface.replace_arguments`; an arguments object stays an object."""
@@ -122,15 +131,16 @@ class Assistants(Surface):
             turn.node["status"] = "in_progress"
             turn.node["required_action"] = None
 
-    def replace_results(self, document: Json, outputs: Mapping[str, str]) -> None:
+    def replace_results(self, document: Json, outputs: Sequence[Substitute]) -> None:
         """See `Surface.replace_results`; an approval becomes a refusal."""
         if not isinstance(document, dict):
             raise BodyError("the body must be a JSON object")
-        missing = dict(outputs)
+        texts = {output.call_id: output.text for output in outputs}
+        missing = dict(texts)
         for answer in _answers(document):
-            if answer.id in outputs:
+            if answer.id in texts:
                 missing.pop(answer.id, None)
-                answer.item.update(_instead(answer.key, outputs[answer.id]))
+                answer.item.update(_instead(answer.key, texts[answer.id]))
         # a run waits for outputs or for approvals, never for both
         approves = document.get("tool_approvals") and not document.get("tool_outputs")
         key = "tool_approvals" if approves else "tool_outputs"
@@ -145,6 +155,9 @@ class Assistants(Surface):
             document["tools"] = [
                 tool for tool in tools if not (isinstance(tool, dict) and tool.get("type") in names)
             ]
+
+    def ask_before(self, document: Json, names: Sequence[str]) -> None:
+        """See `Surface.ask_before`; no hosted tool of this API can ask."""
 
     def owner(self, request: Request, id: str) -> tuple[Endpoint, Request]:
         """See `Surface.owner`: the assistant."""

@@ -6,7 +6,7 @@ changes bodies the way the enforcement asks, so that the API's SDKs still accept
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +29,10 @@ class Endpoint:
     """The request body can carry results, hosted tools or a stream flag."""
     reads_response: bool = False
     """The response body can carry calls."""
+    is_socket: bool = False
+    """The exchange goes on as a WebSocket, whose messages carry calls and results."""
+    hides: str = ""
+    """What would go past every proxy once this operation has set it up; empty for most."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Ids from the path."""
 
@@ -38,7 +42,10 @@ class HostedTool:
     """A tool that the API itself would run, enabled by a request."""
 
     name: str
+    """Its type; of an MCP server `mcp.LABEL`."""
     path: str
+    can_ask: bool = False
+    """The API can be told to ask before each call; then the calls are judged one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +55,24 @@ class Outgoing:
     results: Sequence[ToolResult] = ()
     hosted_tools: Sequence[HostedTool] = ()
     answers: str = ""
-    """Scope whose waiting calls this request answers, all of them at once."""
+    """Scope that this request continues: the API wants results of all its waiting calls."""
+    echoes: Sequence[ToolCall] = ()
+    """Calls that the request itself quotes, as histories do; its results name them by id."""
+    reaches_back: bool = False
+    """Results may also answer calls of scopes before that one."""
     is_streaming: bool = False
     inherits_tools_of: str = ""
     """Id of the assistant whose tools apply because the request names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Substitute:
+    """A text that takes the place of a call's result in a request, or is added as one."""
+
+    call_id: str
+    text: str
+    kind: str = "function"
+    """Of the call (`ToolCall.kind`): results differ in form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +87,15 @@ class Turn:
     """The API waits for results of these calls now."""
     is_settleable: bool = False
     """The API waits, and one request of Callgate's own can answer the whole turn."""
+    settles_each: bool = False
+    """The API waits, and takes the answer to each call by itself."""
+    is_polled: bool = False
+    """The app asks again by itself: with undecided calls the turn may look still at work."""
+    is_told: bool = False
+    """Quotes calls of other turns, as histories do: they were judged where they were issued."""
+    unanswerable: frozenset[str] = frozenset()
+    """Ids of calls for whose result no notice can stand in: a program at the API would take it
+    for data, or it has to be a picture. Where such a call is denied, the turn ends in an error."""
     expires_at: float | None = None
     """Until when the API waits, in seconds since 1970, where it says so."""
 
@@ -96,11 +126,12 @@ class Group(Protocol):
         """What is to be judged; the first is the run's where the group holds one."""
         ...
 
-    def render(self, change: Change, comment: bytes) -> bytes:
-        """The events as the app may have them.
+    def render(self, change: Change, comment: bytes) -> list[bytes]:
+        """The events as the app may have them, one element each.
 
-        Unchanged bytes where nothing of the change concerns them. `comment` stands just before
-        the event that completes the calls; without any event left it is not written.
+        Unchanged bytes where nothing of the change concerns them. `comment`, unless empty,
+        stands just before the event that completes the calls; without any event left it is
+        not written.
         """
         ...
 
@@ -110,11 +141,29 @@ class Change:
     """What is to be changed in calls, by call id."""
 
     arguments: Mapping[str, str] = field(default_factory=dict)
-    hidden: frozenset[str] = frozenset()
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    """Calls to take out, with the notice that the app may be shown instead."""
+
+
+type Frame = Callable[[str, str], bytes]
+"""Makes an event from its name and its data: `sse.event`, or `message` for a WebSocket."""
+
+
+def message(name: str, data: str) -> bytes:
+    """The data alone: a WebSocket message tells its name inside."""
+    return data.encode()
 
 
 class Events(Protocol):
-    """Reads one stream: knows which events carry parts of a call."""
+    """Reads one stream: knows which events carry parts of a call.
+
+    Of a WebSocket it reads what the API sends; each message is an event without a name.
+    """
+
+    @property
+    def scope(self) -> str:
+        """Scope of the calls on a WebSocket, once the API has told it; else empty."""
+        ...
 
     def feed(self, event: SseEvent) -> Iterator[Passing | Group]:
         """Yield what is ready now; nothing for an event that has to wait for others.
@@ -132,8 +181,8 @@ class Events(Protocol):
         """Room taken by events that wait for others."""
         ...
 
-    def give_up(self) -> bytes:
-        """The bytes of the events that wait for others, and forget them."""
+    def give_up(self) -> Sequence[bytes]:
+        """The bytes of the events that wait for others, in order, and forget them."""
         ...
 
 
@@ -148,20 +197,27 @@ class Surface(Protocol):
         """Tell which operation a request line means, or None when it is not this surface's."""
         ...
 
-    def read_request(self, endpoint: Endpoint, document: Json) -> Outgoing:
-        """Find results and hosted tools; raises BodyError where they can not be told apart."""
+    def read_request(self, endpoint: Endpoint, request: Request, document: Json) -> Outgoing:
+        """Find results, echoed calls and hosted tools.
+
+        Raises BodyError where they can not be told apart. Of a WebSocket the document is one
+        message of the app's; the endpoint's scope is the connection's then.
+        """
         ...
 
     def read_response(self, endpoint: Endpoint, request: Request, document: Json) -> list[Turn]:
         """Find every call that the app could act on; raises BodyError on malformed calls."""
         ...
 
-    def open_events(self, endpoint: Endpoint, request: Request) -> Events:
-        """Begin to read a stream of server-sent events."""
+    def open_events(self, endpoint: Endpoint, request: Request, frame: Frame) -> Events:
+        """Begin to read a stream; changed events are made by `frame`."""
         ...
 
-    def error_event(self, error: Mapping[str, Json]) -> bytes:
-        """An event that the SDKs raise as an error; `error` as in `{"error": ...}`."""
+    def error_event(self, error: Mapping[str, Json], frame: Frame, cause: Json = None) -> bytes:
+        """An event that the SDKs raise as an error; `error` as in `{"error": ...}`.
+
+        `cause` is the app's message that is refused, on a WebSocket.
+        """
         ...
 
     def replace_arguments(self, turn: Turn, arguments: Mapping[str, str]) -> None:
@@ -169,15 +225,22 @@ class Surface(Protocol):
         ...
 
     def withhold(self, turn: Turn, hidden: Hidden) -> None:
-        """Take calls out of a turn; with pending ones the turn looks as if still working."""
+        """Take calls out of a turn, so that SDKs still accept it.
+
+        With pending ones, which only a turn that `is_polled` can have, it looks still at work.
+        """
         ...
 
-    def replace_results(self, document: Json, outputs: Mapping[str, str]) -> None:
+    def replace_results(self, document: Json, outputs: Sequence[Substitute]) -> None:
         """Put other outputs into a request's results, by call id; missing ones are added."""
         ...
 
     def remove_hosted_tools(self, document: Json, names: Sequence[str]) -> None:
         """Take hosted tools out of a request."""
+        ...
+
+    def ask_before(self, document: Json, names: Sequence[str]) -> None:
+        """Have the API ask before each call of these hosted tools (`can_ask`)."""
         ...
 
     def owner(self, request: Request, id: str) -> tuple[Endpoint, Request]:

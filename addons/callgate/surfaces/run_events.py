@@ -15,8 +15,8 @@ from callgate import canonical
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
-from callgate.surfaces import runs, sse
-from callgate.surfaces.base import Change, Endpoint, Group, Passing, Turn
+from callgate.surfaces import runs
+from callgate.surfaces.base import Change, Endpoint, Frame, Group, Passing, Turn
 from callgate.surfaces.runs import Object
 from callgate.surfaces.sse import SseEvent
 
@@ -98,27 +98,29 @@ class RunGroup:
     turns: Sequence[Turn]
     ids: Mapping[tuple[str, int], str]
     """(step id, index) → the id that the call was judged under; deltas may not tell it."""
+    frame: Frame
 
-    def render(self, change: Change, comment: bytes) -> bytes:
+    def render(self, change: Change, comment: bytes) -> list[bytes]:
         """See `Group.render`."""
         concerned = {call.id for turn in self.turns for call in turn.calls}
-        if concerned & (change.hidden | change.arguments.keys()):
-            edit = _Edit(change, self.ids)
+        if concerned & (change.hidden.keys() | change.arguments.keys()):
+            edit = _Edit(change, self.ids, self.frame)
             pairs = zip(self.events, self.documents, strict=True)
             kept = [raw for event, document in pairs if (raw := edit.render(event, document))]
         else:
             kept = [event.raw for event in self.events]
         if kept and comment:
             kept.insert(-1, comment)
-        return b"".join(kept)
+        return kept
 
 
 class _Edit:
     """Changes the events of one group, in their order."""
 
-    def __init__(self, change: Change, ids: Mapping[tuple[str, int], str]) -> None:
+    def __init__(self, change: Change, ids: Mapping[tuple[str, int], str], frame: Frame) -> None:
         self._change = change
         self._ids = ids
+        self._frame = frame
         self._written: set[str] = set()
 
     def render(self, event: SseEvent, document: Object) -> bytes:
@@ -136,12 +138,12 @@ class _Edit:
             return b""
         if not before and self._hides_step(step):
             return b""
-        return sse.event(event.name, canonical.dump(document).decode())
+        return self._frame(event.name, canonical.dump(document).decode())
 
     def _hides_step(self, step: str) -> bool:
         """A step all of whose calls are hidden goes, with the events that told none of them."""
         mine = {id for (owner, _), id in self._ids.items() if owner == step}
-        return bool(mine) and mine <= self._change.hidden
+        return bool(mine) and mine <= self._change.hidden.keys()
 
     def _kept(self, step: str, calls: Sequence[Json], *, is_delta: bool) -> list[Json]:
         kept: list[Json] = []
@@ -177,10 +179,13 @@ class _Edit:
 class RunEvents:
     """See `Events`."""
 
-    def __init__(self, endpoint: Endpoint, request: Request) -> None:
+    scope = ""
+
+    def __init__(self, endpoint: Endpoint, request: Request, frame: Frame) -> None:
         """`request` is the one that the stream answers."""
         self._endpoint = endpoint
         self._request = request
+        self._frame = frame
         self._steps: dict[str, Step] = {}
         self._hosted: dict[str, Step] = {}
         """Steps of calls that the API runs itself; a call for the app may join them later."""
@@ -192,10 +197,10 @@ class RunEvents:
         """See `Events.held_bytes`."""
         return sum(len(event.raw) for step in self._steps.values() for event in step.events)
 
-    def give_up(self) -> bytes:
+    def give_up(self) -> list[bytes]:
         """See `Events.give_up`."""
         steps, self._steps = self._steps, {}
-        return b"".join(event.raw for step in steps.values() for event in step.events)
+        return [event.raw for step in steps.values() for event in step.events]
 
     def feed(self, event: SseEvent) -> Iterator[Passing | Group]:
         """See `Events.feed`."""
@@ -205,7 +210,7 @@ class RunEvents:
             if event.data:
                 yield from self.finish()
             if event.data and not self._is_run_told:
-                yield RunGroup([event], [{}], [], {})
+                yield RunGroup([event], [{}], [], {}, self._frame)
             else:
                 yield Passing(event.raw)
         elif _delta_lists(document):
@@ -275,7 +280,8 @@ class RunEvents:
             raise BodyError("a tool call of a step that was never created")
         if turn is None:
             return Passing(b"".join(event.raw for event in step.events))
-        return RunGroup(step.events, step.documents, [turn], self._ids({id: step}, turn))
+        ids = self._ids({id: step}, turn)
+        return RunGroup(step.events, step.documents, [turn], ids, self._frame)
 
     def _told_group(self, id: str, step: Step, document: Object) -> Group:
         turns = [turn for turn in (self._turn(document),) if turn]
@@ -289,7 +295,7 @@ class RunEvents:
             if (call_id := runs.as_id(item.get("id")))
         }
         told = self._ids({id: step}, turns[-1] if turns else None)
-        return RunGroup(step.events, step.documents, turns, ids | told)
+        return RunGroup(step.events, step.documents, turns, ids | told, self._frame)
 
     def _run_group(self, event: SseEvent, document: Object, turn: Turn) -> Group:
         self._is_run_told = True
@@ -307,6 +313,7 @@ class RunEvents:
             [*documents, document],
             turns,
             self._ids(steps, turn),
+            self._frame,
         )
 
     def _turn(self, node: Object) -> Turn | None:

@@ -50,6 +50,7 @@ def turn_of(endpoint: Endpoint, request: Request, node: Object) -> Turn | None:
         calls=calls,
         is_waiting=waits,
         is_settleable=waits and not steps and not _asks_for_approval(node),
+        is_polled=True,
         expires_at=_seconds(node.get("expires_at")),
     )
 

@@ -1,0 +1,57 @@
+"""What holds for the calls of a turn, in a whole body as in a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from callgate import annotation
+from callgate.gate import Gate
+from callgate.judgement import awaits_person, is_undecided
+from callgate.lookup import calls_of
+from callgate.model import Decision, Effect
+from callgate.outcome import RefusedError, not_answerable
+from callgate.surfaces.base import Turn
+
+
+async def decide(gate: Gate, found: Sequence[Turn]) -> list[Decision]:
+    """Decide on every call once; calls that are only told, as where they were issued.
+
+    Raises StoreError when the memory of those does not answer.
+    """
+    issued = calls_of([turn for turn in found if not turn.is_told])
+    told = calls_of([turn for turn in found if turn.is_told])
+    decisions = await gate.decide(issued)
+    known = {decision.call.key for decision in decisions}
+    return [*decisions, *await gate.recall([call for call in told if call.key not in known])]
+
+
+async def decided(
+    gate: Gate,
+    found: Sequence[Turn],
+    decisions: list[Decision],
+    again: Callable[[], Awaitable[list[Decision]]],
+) -> list[Decision]:
+    """Wait until the calls of some turns are decided, by `again` and again.
+
+    A run goes on waiting for its calls, so a failed scanner is asked once more; other turns
+    are answered once, and there its DENY counts. Raises CallgateError when a turn expires.
+    """
+    is_open = is_undecided if any(turn.is_polled for turn in found) else awaits_person
+    if not any(map(is_open, decisions)):
+        return decisions
+    await gate.delivered(filter(is_open, decisions), "held")
+    expires_at = next((turn.expires_at for turn in found if turn.expires_at), None)
+    return await gate.decided(again, is_open, expires_at)
+
+
+def refuse_unanswerable(turns: Iterable[Turn], decisions: Sequence[Decision]) -> None:
+    """Raise RefusedError for a denied call that the app must not see and no notice answers."""
+    ids = {id for turn in turns for id in turn.unanswerable}
+    for decision in decisions:
+        if decision.effect is Effect.DENY and decision.call.id in ids:
+            raise RefusedError(not_answerable(decision))
+
+
+def notices(decisions: Iterable[Decision]) -> dict[str, str]:
+    """Notices by call id."""
+    return {decision.call.id: annotation.notice(decision) for decision in decisions}
