@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import cast
 
 import pytest
 from mitmproxy import connection, http, options
+from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy import context
 from mitmproxy.proxy import layer as proxy_layer
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
@@ -22,7 +24,7 @@ from callgate.errors import BodyError
 from callgate.exchange import ApiError, Request, Response, segments
 from callgate.hosts import Hosts
 from callgate.model import Mode
-from callgate.outcome import Forward, Outcome, Refuse
+from callgate.outcome import Forward, Outcome, Refuse, not_deliverable
 from callgate.stream import GatedStream
 from callgate.surfaces.base import Endpoint
 
@@ -37,6 +39,7 @@ class Scripted:
         self.outcome = outcome
         self.mode = mode
         self.observes = mode is Mode.OBSERVE
+        self.holds = mode is Mode.WITHHOLD
         self.requests: list[Request] = []
         self.responses: list[Response] = []
         self.whys: list[str] = []
@@ -44,6 +47,7 @@ class Scripted:
         self.encodings: list[str] = []
         self.gated: object = object()
         self.path: Outcome = Forward()
+        self.setup: Outcome = Forward()
 
     def endpoint(self, method: str, target: str) -> Endpoint | None:
         return surfaces.endpoint_for(method, segments(target))
@@ -76,6 +80,13 @@ class Scripted:
 
     async def check_path(self, endpoint: Endpoint | None, request: Request) -> Outcome:
         return self.path
+
+    async def check_setup(self, endpoint: Endpoint | None, request: Request) -> Outcome:
+        return self.setup
+
+    def elsewhere(self, request: Request) -> Endpoint | None:
+        path = segments(request.target)
+        return None if surfaces.is_plain(path) else surfaces.ELSEWHERE.endpoint("", path)
 
     def open_stream(self, endpoint: Endpoint, request: Request, encoding: str) -> object:
         self.encodings.append(encoding)
@@ -145,7 +156,8 @@ def test_every_hook_that_can_let_a_flow_pass_is_wrapped() -> None:
         name
         for name, member in inspect.getmembers(Guard, inspect.isfunction)
         if not name.startswith("_") and list(inspect.signature(member).parameters)[1:2] == ["flow"]
-    } - {"shut", "error"}
+    } - {"shut", "error", "callgate_judge"}
+    hooks = {name for name in hooks if not name.startswith("websocket_")}
     assert hooks == set(HTTP_HOOKS)
     assert all(hasattr(getattr(Guard, name), "__wrapped__") for name in hooks)
 
@@ -326,15 +338,22 @@ async def test_other_protocol_on_an_endpoint_with_calls_is_refused() -> None:
     assert "another protocol" in scripted.whys[0]
 
 
+def waiting(gated: object, flow: http.HTTPFlow) -> streaming.Wait:
+    return streaming.Wait(cast(GatedStream, gated), flow.client_conn, flow.server_conn)
+
+
 async def test_wait_hook_waits_for_the_stream() -> None:
     class Waited:
         seconds = 0.0
+        is_crowded = False
 
         async def wait(self, seconds: float) -> None:
             self.seconds = seconds
 
     waited = Waited()
-    await guard(Scripted(Forward())).callgate_wait(cast(GatedStream, waited))
+    flow = flow_to()
+    made = guard(Scripted(Forward()))
+    await made.callgate_wait(waiting(waited, flow))
     assert waited.seconds == 15
 
 
@@ -358,7 +377,7 @@ async def test_body_beyond_the_limit_is_refused_as_such(mark: str, path: str) ->
 async def test_protocol_upgrade_is_recorded_as_not_inspected() -> None:
     scripted = Scripted(Forward())
     made = guard(scripted)
-    flow = flow_to("/v1/realtime")
+    flow = flow_to("/v1/elsewhere")
     await made.requestheaders(flow)
     flow.response = http.Response.make(101, b"", {"upgrade": "websocket"})
     await made.responseheaders(flow)
@@ -521,3 +540,182 @@ async def test_stream_over_http2_has_no_transfer_encoding() -> None:
     await made.responseheaders(flow)
     assert flow.response is not None
     assert "transfer-encoding" not in flow.response.headers
+
+
+async def test_crowded_stream_is_not_read_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+
+    class Waited:
+        is_crowded = True
+
+        async def wait(self, seconds: float) -> None:
+            steps.append("waits")
+
+    @contextlib.contextmanager
+    def paused(*_: object) -> Iterator[None]:
+        steps.append("paused")
+        yield
+        steps.append("resumed")
+
+    monkeypatch.setattr(streaming, "paused", paused)
+    flow = flow_to()
+    made = guard(Scripted(Forward()))
+    await made.callgate_wait(waiting(Waited(), flow))
+    assert steps == ["paused", "waits", "resumed"]
+
+
+async def test_withheld_body_is_judged_before_its_response_hook() -> None:
+    scripted = Scripted(Forward(b"{}"), Mode.WITHHOLD)
+    made = guard(scripted)
+    flow = flow_to()
+    await made.requestheaders(flow)
+    answered(flow)
+    await made.responseheaders(flow)
+    assert streaming.HELD in flow.metadata
+    await made.callgate_judge(flow)
+    assert len(scripted.responses) == 1
+    await made.response(flow)
+    assert len(scripted.responses) == 1
+    assert flow.response is not None
+    assert flow.response.content == b"{}"
+
+
+async def test_failing_judge_refuses_the_body() -> None:
+    made = guard(Scripted(RuntimeError("broken"), Mode.WITHHOLD))
+    flow = flow_to()
+    await made.requestheaders(flow)
+    answered(flow)
+    await made.responseheaders(flow)
+    await made.callgate_judge(flow)
+    await made.response(flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 503
+
+
+async def test_nothing_is_judged_of_an_answer_of_our_own() -> None:
+    scripted = Scripted(Forward(), Mode.WITHHOLD)
+    made = guard(scripted)
+    await made.callgate_judge(flow_to())
+    assert scripted.responses == []
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "is_read"),
+    [
+        ("/v1/unheard-of", "application/json", True),
+        ("/v1/unheard-of", "text/html", False),
+        ("/v1/embeddings", "application/json", False),
+    ],
+)
+async def test_json_on_unknown_paths_is_read(path: str, kind: str, is_read: bool) -> None:
+    scripted = Scripted(Forward())
+    made = guard(scripted)
+    flow = flow_to(path)
+    await made.requestheaders(flow)
+    assert flow.request.stream
+    answered(flow, headers={"content-type": kind})
+    await made.responseheaders(flow)
+    await made.response(flow)
+    assert bool(scripted.responses) is is_read
+
+
+async def test_stream_on_an_unknown_path_is_read() -> None:
+    scripted = Scripted(Forward())
+    made = guard(scripted)
+    flow = flow_to("/v1/unheard-of")
+    await made.requestheaders(flow)
+    answered(flow, headers={"content-type": "text/event-stream"})
+    await made.responseheaders(flow)
+    assert flow.response is not None
+    assert flow.response.stream is scripted.gated
+
+
+async def test_what_would_go_on_out_of_sight_is_refused_before_it_is_sent() -> None:
+    scripted = Scripted(Forward())
+    scripted.setup = not_deliverable("WebRTC")
+    flow = flow_to("/v1/realtime/calls", "POST")
+    await guard(scripted).requestheaders(flow)
+    assert flow.response is not None
+    assert flow.response.status_code == 502
+
+
+# -- WebSockets --------------------------------------------------------------------------------
+
+
+class Sockets:
+    """Takes what the hooks tell."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.failure: Exception | None = None
+
+    def open(self, flow: http.HTTPFlow, *_: object) -> None:
+        self.steps.append("open")
+
+    async def message(self, flow: http.HTTPFlow) -> None:
+        self.steps.append("message")
+        if self.failure:
+            raise self.failure
+
+    def close(self, flow: http.HTTPFlow) -> None:
+        self.steps.append("close")
+
+
+def socket_flow(path: str) -> http.HTTPFlow:
+    flow = tflow.twebsocketflow()
+    flow.request.path, flow.request.host, flow.request.port = path, "api.openai.com", 443
+    flow.request.scheme = "https"
+    flow.response = None
+    return flow
+
+
+async def through_sockets(made: Guard, flow: http.HTTPFlow) -> None:
+    await made.requestheaders(flow)
+    flow.response = http.Response.make(101, b"", {"upgrade": "websocket"})
+    await made.responseheaders(flow)
+    await made.response(flow)
+    await made.websocket_start(flow)
+    await made.websocket_message(flow)
+    await made.websocket_end(flow)
+
+
+@pytest.mark.parametrize(
+    ("path", "steps"),
+    [
+        ("/v1/realtime?model=x", ["open", "message", "close"]),
+        ("/v1/responses", ["open", "message", "close"]),
+        ("/v1/unheard-of", ["message", "close"]),
+    ],
+)
+async def test_websocket_is_guarded_where_calls_travel_on_it(path: str, steps: list[str]) -> None:
+    made, sockets = guard(Scripted(Forward())), Sockets()
+    made._sockets = sockets  # type: ignore[assignment]
+    flow = socket_flow(path)
+    await through_sockets(made, flow)
+    assert sockets.steps == steps
+    assert flow.response is not None
+    assert flow.response.headers["Callgate-Mode"] == "enforce"
+    await made.error(flow)
+    assert sockets.steps[-1] == "close"
+
+
+@pytest.mark.parametrize(("mode", "drops"), [(Mode.ENFORCE, True), (Mode.OBSERVE, False)])
+async def test_failing_message_hook_lets_nothing_through(mode: Mode, drops: bool) -> None:
+    made, sockets = guard(Scripted(Forward(), mode)), Sockets()
+    sockets.failure = RuntimeError("broken")
+    made._sockets = sockets  # type: ignore[assignment]
+    flow = socket_flow("/v1/realtime")
+    await through_sockets(made, flow)
+    assert flow.websocket is not None
+    assert flow.websocket.messages[-1].dropped is drops
+
+
+async def test_messages_are_dropped_before_arming() -> None:
+    made, sockets = Guard(Hosts(["api.openai.com"]), max_bytes=1), Sockets()
+    sockets.failure = RuntimeError("broken")
+    made._sockets = sockets  # type: ignore[assignment]
+    flow = socket_flow("/v1/realtime")
+    await made.websocket_message(flow)
+    assert flow.websocket is not None
+    assert flow.websocket.messages[-1].dropped
+    made.use(Proxyserver())

@@ -29,7 +29,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "release",
         "enforcement",
         "assembly",
-        "streaming flows",
+        "streaming flows sockets",
+        "websockets",
         "addon console demo",
         "proxy",
         "cli",
@@ -41,7 +42,7 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # The local scanner is policies and detectors put together.
 SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors")}
 
-KNOWS_MITMPROXY = {"addon", "flows", "streaming", "proxy"}
+KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy"}
 
 MAX_LINES = 400
 

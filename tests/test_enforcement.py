@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from callgate.enforcement import content_matters
 from callgate.errors import BodyError, JsonError, StoreError
-from callgate.exchange import Response, header
+from callgate.exchange import Response, header, segments
 from callgate.model import Mode
 from callgate.outcome import Forward, Outcome, Refuse
+from callgate.surfaces import endpoint_for
 from tests.deciding import (
     HOSTED,
     RUN_PATH,
@@ -26,6 +28,7 @@ from tests.deciding import (
     forwarded,
     output,
     refused,
+    reply,
     secret,
     tool,
 )
@@ -217,7 +220,7 @@ async def test_what_passed_unread_is_recorded_without_its_query() -> None:
 
 async def test_api_that_is_not_gated_is_said_once_for_each_origin() -> None:
     made = bench()
-    request = asked("POST", "/v1/responses")
+    request = asked("POST", "/v1/batches")
 
     for _ in range(3):
         await made.enforcement.passes_unread(request)
@@ -234,9 +237,9 @@ async def test_api_that_is_not_gated_is_said_once_the_store_is_back() -> None:
     made = bench()
     made.store.failure = FULL  # type: ignore[attr-defined]
     with pytest.raises(StoreError):
-        await made.enforcement.passes_unread(asked("POST", "/v1/responses"))
+        await made.enforcement.passes_unread(asked("POST", "/v1/batches"))
     made.store.failure = None  # type: ignore[attr-defined]
-    await made.enforcement.passes_unread(asked("POST", "/v1/responses"))
+    await made.enforcement.passes_unread(asked("POST", "/v1/batches"))
 
     assert len(await made.records("coverage")) == 1
 
@@ -358,3 +361,86 @@ def test_stream_of_an_unknown_encoding_is_not_opened() -> None:
     assert made.enforcement.open_stream(at(request), request, "gzip").take() == b""
     with pytest.raises(BodyError):
         made.enforcement.open_stream(at(request), request, "rot13")
+
+
+# -- what is out of sight, and what is unknown ----------------------------------------------
+
+
+def code_of(outcome: Outcome) -> str:
+    return refused(outcome).error.code
+
+
+@pytest.mark.parametrize("path", ["/v1/realtime/calls", "/v1/realtime/client_secrets"])
+async def test_sessions_that_no_proxy_sees_are_refused(path: str) -> None:
+    made = bench()
+    request = asked("POST", path)
+    outcome = await made.enforcement.check_setup(at(request), request)
+
+    assert code_of(outcome) == "realtime_uninspectable"
+    assert "WebSocket" in refused(outcome).error.message
+
+
+@pytest.mark.parametrize(
+    "options", [{"mode": Mode.OBSERVE}, {"choices": {"realtime_uninspectable": "allow"}}]
+)
+async def test_sessions_that_no_proxy_sees_may_be_let_through_and_are_recorded(
+    options: Any,
+) -> None:
+    made = bench(**options)
+    request = asked("POST", "/v1/realtime/calls")
+    outcome = await made.enforcement.check_setup(at(request), request)
+
+    assert isinstance(outcome, Forward)
+    assert "WebRTC" in str((await made.records("coverage"))[0]["why"])
+
+
+@pytest.mark.parametrize(
+    ("path", "is_refused"),
+    [("/v1/unheard-of", True), ("/v1/embeddings", False), (RUN_PATH, False)],
+)
+async def test_unknown_endpoints_may_be_refused(path: str, is_refused: bool) -> None:
+    request = asked("POST", path)
+    endpoint = endpoint_for("POST", segments(path))
+    strict = bench(choices={"unknown_endpoints": "refuse"})
+    outcome = await strict.enforcement.check_setup(endpoint, request)
+    assert isinstance(outcome, Refuse) is is_refused
+    if is_refused:
+        assert code_of(outcome) == "unknown_endpoint"
+    assert isinstance(await bench().enforcement.check_setup(endpoint, request), Forward)
+
+    observing = bench(mode=Mode.OBSERVE, choices={"unknown_endpoints": "refuse"})
+    assert isinstance(await observing.enforcement.check_setup(endpoint, request), Forward)
+    assert len(await observing.records("coverage")) == is_refused
+
+
+async def test_calls_on_an_unknown_path_are_judged() -> None:
+    document = {"result": {"tool_calls": [tool("wipe")]}}
+    request = asked("POST", "/v1/unheard-of")
+    for mode, is_refused in (
+        (Mode.OBSERVE, False),
+        (Mode.ENFORCE, False),
+        (Mode.WITHHOLD, True),
+    ):
+        made = bench(mode=mode)
+        endpoint = made.enforcement.elsewhere(request)
+        assert endpoint is not None
+        outcome = await made.enforcement.check_response(endpoint, request, reply(document))
+        assert isinstance(outcome, Refuse) is is_refused
+        [record] = await made.records("call")
+        assert (record["tool"], record["decision"]) == ("wipe", "DENY")
+    assert made.enforcement.elsewhere(asked("GET", "/v1/models")) is None
+
+
+async def test_denied_call_that_nothing_can_stand_in_for_refuses_the_response() -> None:
+    item = {
+        "type": "function_call",
+        "call_id": "call_1",
+        "name": "wipe",
+        "arguments": "{}",
+        "caller": {"type": "program", "caller_id": "prog_1"},
+    }
+    document = {"id": "resp_1", "object": "response", "output": [item]}
+    made = bench(mode=Mode.WITHHOLD)
+    outcome, _ = await made.respond(document, "/v1/responses", "POST")
+
+    assert code_of(outcome) == "tool_call_denied"

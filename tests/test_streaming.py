@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
+import h2.connection
+import h2.events
 import pytest
 from mitmproxy import connection, http, options
 from mitmproxy.proxy import commands, context, events
+from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import (
     HttpLayer,
     HTTPMode,
@@ -27,7 +33,11 @@ LIMIT = 64
 class Wire:
     """One client connection and one server connection around an HttpLayer."""
 
-    def __init__(self, on_request: Callable[[http.HTTPFlow], None] = lambda flow: None) -> None:
+    def __init__(
+        self,
+        on_request: Callable[[http.HTTPFlow], None] = lambda flow: None,
+        alpn: bytes | None = None,
+    ) -> None:
         opts = options.Options()
         for name, kind, value in (
             ("store_streamed_bodies", bool, False),
@@ -45,6 +55,7 @@ class Wire:
             sockname=("127.0.0.1", 2),
             state=connection.ConnectionState.OPEN,
         )
+        client.alpn = alpn
         self.context = context.Context(client, opts)
         self.context.server.address = ("api.test", 80)
         self.server: connection.Connection = self.context.server
@@ -53,6 +64,7 @@ class Wire:
         self.sent: dict[connection.Connection, bytes] = {}
         self.flows: list[http.HTTPFlow] = []
         self.closed: list[connection.Connection] = []
+        self.wakeups: list[commands.RequestWakeup] = []
         self._on_request = on_request
         self.feed(events.Start())
 
@@ -73,6 +85,8 @@ class Wire:
                     command.flow.response = http.Response.make(502, b"refused")
                 if self.hook(command):
                     self.feed(events.HookCompleted(command))
+            elif isinstance(command, commands.RequestWakeup):
+                self.wakeups.append(command)
             elif isinstance(command, commands.CloseConnection):
                 self.closed.append(command.connection)
 
@@ -301,3 +315,173 @@ def test_stream_that_is_not_gated_passes() -> None:
     flow.response.stream = True
     wire.chunk(b"plain")
     assert b"5\r\nplain\r\n" in wire.got
+
+
+# -- whole bodies that wait ------------------------------------------------------------------
+
+
+class HeldWire(Wire):
+    """Holds its answer until the test completes the hook that judges it."""
+
+    def __init__(self, version: bytes = b"HTTP/1.1") -> None:
+        self.judging: list[streaming.CallgateJudgeHook] = []
+        super().__init__()
+        self.from_client(b"GET / %s\r\nhost: api.test\r\n\r\n" % version)
+        self.from_server(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    def hook(self, command: commands.StartHook) -> bool:
+        if isinstance(command, streaming.CallgateJudgeHook):
+            self.judging.append(command)
+            return False
+        if isinstance(command, HttpResponseHeadersHook):
+            command.flow.metadata[streaming.HELD] = True
+        return True
+
+    def wake_up(self) -> None:
+        self.feed(events.Wakeup(self.wakeups.pop()))
+
+    @property
+    def got(self) -> bytes:
+        return self.sent.get(self.context.client, b"")
+
+
+def test_held_body_goes_out_when_it_is_judged() -> None:
+    wire = HeldWire()
+    assert wire.got == b""
+    flow = wire.judging[0].flow
+    assert flow.response is not None
+    assert flow.response.content == b"{}"
+    flow.response.content = b'{"judged":true}'
+    wire.feed(events.HookCompleted(wire.judging[0]))
+    assert wire.got.endswith(b'{"judged":true}')
+    wire.wake_up()
+    assert b"102" not in wire.got
+
+
+def test_client_of_a_held_body_is_told_that_it_is_worked_on() -> None:
+    wire = HeldWire()
+    wire.wake_up()
+    wire.wake_up()
+    assert wire.got == b"HTTP/1.1 102 Processing\r\n\r\n" * 2
+    wire.feed(events.HookCompleted(wire.judging[0]))
+    assert wire.got.endswith(b"200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+
+def test_client_that_knows_no_interim_answers_gets_none() -> None:
+    wire = HeldWire(b"HTTP/1.0")
+    wire.wake_up()
+    assert wire.got == b""
+
+
+def test_held_body_of_a_client_that_is_gone_is_not_sent() -> None:
+    wire = HeldWire()
+    wire.context.client.state = connection.ConnectionState.CLOSED
+    wire.feed(events.ConnectionClosed(wire.context.client))
+    wire.wake_up()
+    wire.feed(events.HookCompleted(wire.judging[0]))
+    assert wire.got == b""
+
+
+class Http2Wire(HeldWire):
+    """The client speaks HTTP/2."""
+
+    def __init__(self) -> None:
+        self.judging = []
+        self.front = h2.connection.H2Connection()
+        Wire.__init__(self, alpn=b"h2")
+        self.front.initiate_connection()
+        head = [
+            (b":method", b"GET"),
+            (b":scheme", b"http"),
+            (b":authority", b"api.test"),
+            (b":path", b"/"),
+        ]
+        self.front.send_headers(1, head, end_stream=True)
+        self.from_client(self.front.data_to_send())
+        self.from_server(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    def told(self) -> list[object]:
+        return self.front.receive_data(self.sent.pop(self.context.client))  # type: ignore[return-value]
+
+
+def test_client_of_a_held_body_is_told_over_http2_as_well() -> None:
+    wire = Http2Wire()
+    wire.wake_up()
+    wire.wake_up()
+    interim = [e for e in wire.told() if isinstance(e, h2.events.InformationalResponseReceived)]
+    assert [dict(e.headers or ())[b":status"] for e in interim] == [b"102", b"102"]
+    wire.feed(events.HookCompleted(wire.judging[0]))
+    kinds = [type(event) for event in wire.told()]
+    assert h2.events.ResponseReceived in kinds
+    assert h2.events.StreamEnded in kinds
+
+
+def test_stream_that_was_reset_meanwhile_is_told_nothing() -> None:
+    wire = Http2Wire()
+    wire.told()
+    stream = next(iter(wire.layer.streams.values()))
+    assert isinstance(stream, streaming.GuardedStream)
+    front = wire.layer.connections[wire.context.client]
+    front.h2_conn.reset_stream(1)  # type: ignore[attr-defined]
+    front.h2_conn.data_to_send()  # type: ignore[attr-defined]
+    wire.wake_up()
+    assert wire.context.client not in wire.sent
+
+
+# -- back-pressure ---------------------------------------------------------------------------
+
+
+class Transport:
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def pause_reading(self) -> None:
+        self.steps.append("pause")
+
+    def resume_reading(self) -> None:
+        self.steps.append("resume")
+
+
+@pytest.mark.parametrize(
+    ("alpn", "is_known", "steps"),
+    [
+        (b"http/1.1", True, ["pause", "read", "resume"]),
+        (None, True, ["pause", "read", "resume"]),
+        (b"h2", True, ["read"]),
+        (None, False, ["read"]),
+    ],
+)
+def test_server_is_not_read_from_meanwhile_but_over_http2(
+    alpn: bytes | None, is_known: bool, steps: list[str]
+) -> None:
+    transport = Transport()
+    client = connection.Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2))
+    source = connection.Server(address=("api.test", 443))
+    source.alpn = alpn
+    io = SimpleNamespace(writer=SimpleNamespace(transport=transport))
+    handler = SimpleNamespace(transports={source: io})
+    handlers: Any = {client.id: handler} if is_known else {}
+    with streaming.paused(handlers, client, source):
+        transport.steps.append("read")
+    assert transport.steps == steps
+
+
+def test_changed_messages_go_out_in_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket.Fragmentizer, "FRAGMENT_SIZE", 4000)
+    streaming.whole_frames()
+    text = "€" * 5000
+    [frame] = websocket.Fragmentizer([], True)(text.encode())
+    assert frame.data == text
+
+
+def test_mitmproxy_that_cuts_frames_otherwise_is_said_to_be_incompatible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(websocket.Fragmentizer, "FRAGMENT_SIZE")
+    with pytest.raises(RuntimeError, match="FRAGMENT_SIZE"):
+        streaming.check_compatible()
+
+
+@pytest.mark.parametrize("hook", [streaming.CallgateWaitHook, streaming.CallgateJudgeHook])
+def test_hooks_have_the_one_argument_that_mitmproxys_server_takes(hook: type) -> None:
+    assert len(dataclasses.fields(hook)) == 1

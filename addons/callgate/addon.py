@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
-import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable
 
 from mitmproxy import http
+from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy import layer as proxy_layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -26,8 +25,8 @@ from callgate.errors import BodyError
 from callgate.exchange import ApiError
 from callgate.hosts import Hosts
 from callgate.outcome import Outcome, Refuse, not_deliverable, out_of_order
-from callgate.stream import GatedStream
 from callgate.surfaces.base import Endpoint
+from callgate.websockets import WebSockets
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +45,7 @@ _OF_OLD_BYTES = (
 )
 _KEEP_ALIVE_SECONDS = 15.0
 _ENDPOINT = "callgate_endpoint"
+_OUTCOME = "callgate_outcome"
 _REFUSE = "callgate_refuse"
 """A refusal decided on the response's headers, carried out when its body has come."""
 
@@ -77,12 +77,15 @@ class Guard:
         max_bytes: int,
         only_gated: bool = False,
         console_port: int | None = None,
+        servers: Proxyserver | None = None,
     ) -> None:
-        """`max_bytes` bounds what is buffered of one body."""
+        """`max_bytes` bounds what is buffered of one body; `servers` has the connections."""
         self._hosts = hosts
         self._max_bytes = max_bytes
         self._only_gated = only_gated
         self._console_port = console_port
+        self._servers = servers or Proxyserver()
+        self._sockets = WebSockets(self._servers)
         self._enforcement: Enforcement | None = None
         self._active: set[str] = set()
         self._is_idle = asyncio.Event()
@@ -95,6 +98,11 @@ class Guard:
     def protect(self, console_port: int) -> None:
         """Refuse connections through the proxy to Callgate's own console."""
         self._console_port = console_port
+
+    def use(self, servers: Proxyserver) -> None:
+        """Reach live connections through another addon than the one given at first."""
+        self._servers = servers
+        self._sockets = WebSockets(servers)
 
     async def idle(self) -> None:
         """Wait until every request has its response."""
@@ -117,15 +125,29 @@ class Guard:
         if isinstance(data.layer, HttpLayer):
             streaming.guard(data.layer, sys.maxsize if observes else self._max_bytes)
 
-    async def callgate_wait(self, gated: GatedStream) -> None:
+    async def callgate_wait(self, wait: streaming.Wait) -> None:
         """Let a stream that holds something know when to look again."""
-        await gated.wait(_KEEP_ALIVE_SECONDS)
+        if wait.gated.is_crowded:
+            with streaming.paused(self._servers.connections, wait.client, wait.server):
+                await wait.gated.wait(_KEEP_ALIVE_SECONDS)
+        else:
+            await wait.gated.wait(_KEEP_ALIVE_SECONDS)
+
+    async def callgate_judge(self, flow: http.HTTPFlow) -> None:
+        """Find out what becomes of a whole body; `response` carries it out."""
+        endpoint = _endpoint(flow)
+        if endpoint is None or not self._has_calls(flow, endpoint):
+            return
+        try:
+            flow.metadata[_OUTCOME] = await self._outcome(flow, endpoint)
+        except Exception as error:  # noqa: BLE001  the one border: nothing may pass on an error
+            self.shut(flow, error, has_body=True)
 
     @fails_closed
     async def http_connect(self, flow: http.HTTPFlow) -> None:
         """Refuse tunnels to hosts that are not gated, where the operator wants that."""
         if flow.response is None and self._only_gated and not self._is_gated(flow):
-            self._answer(flow, _not_gated(flow.request.host))
+            self._answer(flow, flows.not_gated(flow.request.host))
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
         """Refuse connections to the console: apps must not approve their own calls."""
@@ -139,7 +161,7 @@ class Guard:
             data.server.error = f"{host}: {error}"
             return
         addresses = [entry[4][0] for entry in found]
-        if any(_is_here(str(address)) for address in addresses):
+        if any(flows.is_here(str(address)) for address in addresses):
             data.server.error = "Callgate's console is not served through the proxy"
         else:
             # the name may resolve differently a moment later: connect to what was checked
@@ -161,12 +183,15 @@ class Guard:
         flows.strip(flow.request.headers)
         endpoint = enforcement.endpoint(flow.request.method, flow.request.path)
         flow.metadata[_ENDPOINT] = endpoint
-        path = await enforcement.check_path(endpoint, flows.request_of(flow))
-        if isinstance(path, Refuse):
-            self._answer(flow, path.error)
-            return
+        request = flows.request_of(flow)
+        for check in (enforcement.check_path, enforcement.check_setup):
+            outcome = await check(endpoint, request)
+            if isinstance(outcome, Refuse):
+                self._answer(flow, outcome.error)
+                return
         if endpoint is None:
-            await enforcement.passes_unread(flows.request_of(flow))
+            await enforcement.passes_unread(request)
+            flow.metadata[_ENDPOINT] = enforcement.elsewhere(request)
         if endpoint is None or not endpoint.reads_request:
             flow.request.stream = True
 
@@ -202,18 +227,29 @@ class Guard:
         enforcement = self._armed()
         flows.strip(flow.response.headers)
         endpoint = _endpoint(flow)
-        if endpoint is None or not endpoint.reads_response:
+        if endpoint is None or not endpoint.reads_response or not self._can_be_read(flow, endpoint):
             flows.add(flow.response.headers, annotation.headers((), enforcement.mode))
             flow.response.stream = True
             if flow.response.status_code == 101:
                 await enforcement.not_inspected(flows.request_of(flow), "a protocol upgrade")
+        elif flow.response.status_code == 101 and endpoint.is_socket:
+            flows.add(flow.response.headers, annotation.headers((), enforcement.mode))
         elif flow.response.status_code == 101:
             why = "the API would go on in another protocol, which nobody reads"
             outcome = await enforcement.refuse_body(flows.request_of(flow), why, is_request=False)
             if isinstance(outcome, Refuse):
                 flow.metadata[_REFUSE] = outcome.error
-        elif _is_event_stream(flow):
+        elif flows.is_event_stream(flow):
             self._open_stream(flow, endpoint, enforcement)
+        elif enforcement.holds:
+            flow.metadata[streaming.HELD] = True
+
+    def _can_be_read(self, flow: http.HTTPFlow, endpoint: Endpoint) -> bool:
+        """On paths that nobody knows, only what is JSON or a stream of events can hold calls."""
+        if endpoint.operation != "unknown":
+            return True
+        kind = flow.response.headers.get("content-type", "") if flow.response else ""
+        return "json" in kind.lower() or flows.is_event_stream(flow)
 
     def _open_stream(
         self, flow: http.HTTPFlow, endpoint: Endpoint, enforcement: Enforcement
@@ -260,16 +296,17 @@ class Guard:
             and endpoint.reads_response
         )
 
-    async def _deliver(self, flow: http.HTTPFlow, endpoint: Endpoint) -> None:
+    async def _outcome(self, flow: http.HTTPFlow, endpoint: Endpoint) -> Outcome:
         enforcement = self._armed()
-        outcome: Outcome
         if streaming.RESPONSE_TOO_LARGE in flow.metadata:
             why = f"its body is larger than {self._max_bytes >> 20} MiB"
-            outcome = await enforcement.refuse_body(flows.request_of(flow), why, is_request=False)
-        else:
-            outcome = await enforcement.check_response(
-                endpoint, flows.request_of(flow), flows.response_of(flow)
-            )
+            return await enforcement.refuse_body(flows.request_of(flow), why, is_request=False)
+        return await enforcement.check_response(
+            endpoint, flows.request_of(flow), flows.response_of(flow)
+        )
+
+    async def _deliver(self, flow: http.HTTPFlow, endpoint: Endpoint) -> None:
+        outcome = flow.metadata.pop(_OUTCOME, None) or await self._outcome(flow, endpoint)
         if isinstance(outcome, Refuse):
             self._answer(flow, outcome.error)
             return
@@ -284,8 +321,30 @@ class Guard:
             flow.response.content = outcome.body
 
     async def error(self, flow: http.HTTPFlow) -> None:
-        """A flow has ended without a response."""
+        """A flow has ended without a response, or a WebSocket without a farewell."""
         self._end(flow)
+        self._sockets.close(flow)
+
+    # -- WebSockets -----------------------------------------------------------------------
+
+    async def websocket_start(self, flow: http.HTTPFlow) -> None:
+        """Guard the connection, where calls travel on it."""
+        endpoint = _endpoint(flow)
+        if endpoint is not None and endpoint.is_socket:
+            self._sockets.open(flow, self._armed(), endpoint, flows.request_of(flow))
+
+    async def websocket_message(self, flow: http.HTTPFlow) -> None:
+        """Let a message go on, changed or not, or drop it."""
+        try:
+            await self._sockets.message(flow)
+        except Exception as error:  # noqa: BLE001  the one border: nothing may pass on an error
+            _log.error("a hook failed", exc_info=error)
+            if not (self._enforcement and self._enforcement.observes) and flow.websocket:
+                flow.websocket.messages[-1].drop()
+
+    async def websocket_end(self, flow: http.HTTPFlow) -> None:
+        """The connection is closed."""
+        self._sockets.close(flow)
 
     # -- the border -----------------------------------------------------------------------
 
@@ -317,44 +376,15 @@ class Guard:
     def _pass_by(self, flow: http.HTTPFlow) -> None:
         """Plain HTTP to a host that is not gated."""
         if self._only_gated:
-            self._answer(flow, _not_gated(flow.request.host))
+            self._answer(flow, flows.not_gated(flow.request.host))
         else:
             flow.request.stream = True
 
     def _answer(self, flow: http.HTTPFlow, error: ApiError) -> None:
-        headers = {"content-type": "application/json"}
-        if not error.is_retryable:
-            headers["x-should-retry"] = "false"
-        if self._enforcement is not None:
-            headers["Callgate-Mode"] = self._enforcement.mode.value
-        if flow.response is not None and (id := flow.response.headers.get("x-request-id")):
-            headers["x-request-id"] = id
         flow.metadata[_OWN] = True
-        flow.request.stream = False
-        flow.response = http.Response.make(error.status, json.dumps(error.as_json()), headers)
-
-
-def _is_event_stream(flow: http.HTTPFlow) -> bool:
-    """The API streams: it says so, or the app has asked for it and SDKs read it so."""
-    assert flow.response is not None  # noqa: S101  for the type checker
-    kind: str = flow.response.headers.get("content-type", "")
-    return kind.strip().lower().startswith("text/event-stream")
+        flows.answer(flow, error, self._enforcement.mode if self._enforcement else None)
 
 
 def _endpoint(flow: http.HTTPFlow) -> Endpoint | None:
     endpoint = flow.metadata.get(_ENDPOINT)
     return endpoint if isinstance(endpoint, Endpoint) else None
-
-
-def _not_gated(host: str) -> ApiError:
-    return ApiError(
-        f"Callgate lets only gated hosts through, and {host[:200]!r} is not one; "
-        "start it with --gate-host, or without --only-openai.",
-        "host_not_gated",
-    )
-
-
-def _is_here(address: str) -> bool:
-    ip = ipaddress.ip_address(address.split("%", 1)[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or ip
-    return bool(mapped.is_loopback or mapped.is_unspecified)

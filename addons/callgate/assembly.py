@@ -120,6 +120,8 @@ def _enforcement(
         on_denied_result=settings.on_denied_result,
         on_denied_hosted_tool=settings.on_denied_hosted_tool,
         unknown_result=settings.unknown_result,
+        realtime_uninspectable=settings.realtime_uninspectable,
+        unknown_endpoints=settings.unknown_endpoints,
         results=settings.results,
     )
     lookup = Lookup(sender)

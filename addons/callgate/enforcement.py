@@ -7,12 +7,13 @@ refused or changed; what could not be read is recorded as not inspected.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from callgate import annotation, bodies, canonical, surfaces
 from callgate.audit import record
 from callgate.delivery import Delivery
 from callgate.errors import BodyError, JsonError, StoreError, UpstreamError
-from callgate.exchange import Request, Response, is_ambiguous, segments
+from callgate.exchange import ApiError, Request, Response, is_ambiguous, segments
 from callgate.gate import Gate
 from callgate.model import Mode
 from callgate.outcome import (
@@ -20,6 +21,7 @@ from callgate.outcome import (
     Forward,
     Outcome,
     Refuse,
+    RefusedError,
     not_deliverable,
     not_inspectable,
     out_of_order,
@@ -65,13 +67,35 @@ class Enforcement:
         """Tell which operation a request line means, None for what carries no calls."""
         return surfaces.endpoint_for(method, segments(target))
 
+    def elsewhere(self, request: Request) -> Endpoint | None:
+        """The endpoint of a path that no surface knows; None for what carries no calls."""
+        path = segments(request.target)
+        return None if surfaces.is_plain(path) else surfaces.ELSEWHERE.endpoint("", path)
+
+    async def check_setup(self, endpoint: Endpoint | None, request: Request) -> Outcome:
+        """Refuse what would go on out of sight, or where nobody knows what it is."""
+        if endpoint is not None and endpoint.hides:
+            if self.observes or self._choices.realtime_uninspectable == "allow":
+                return await self._not_inspected(request, endpoint.hides)
+            return await self._refused(request, _uninspectable(endpoint.hides))
+        is_unknown = endpoint is None or endpoint.operation == "unknown"
+        if (
+            is_unknown
+            and self._choices.unknown_endpoints == "refuse"
+            and not surfaces.is_plain(segments(request.target))
+        ):
+            if self.observes:
+                return await self._not_inspected(request, "an unknown endpoint")
+            return await self._refused(request, _unknown_endpoint(request))
+        return Forward()
+
     async def check_path(self, endpoint: Endpoint | None, request: Request) -> Outcome:
         """Refuse a path that may lead to runs at some servers and not at others."""
         if not surfaces.mentions_calls(request.target):
             return Forward()
         if endpoint is not None and not is_ambiguous(request.target):
             return Forward()
-        why = "its path may mean a run or not, depending on who reads it"
+        why = "its path may mean an operation with tool calls or not, depending on who reads it"
         return await self.refuse_body(request, why, is_request=True)
 
     async def check_request(self, endpoint: Endpoint, request: Request) -> Outcome:
@@ -95,6 +119,14 @@ class Enforcement:
             return await self._refused(request, outcome)
         return outcome
 
+    async def check_message(
+        self, endpoint: Endpoint, upgrade: Request, content: bytes, scope: str
+    ) -> Outcome:
+        """Decide what becomes of a message that the app sends on a WebSocket."""
+        headers = tuple(h for h in upgrade.headers if h[0].lower() != "content-encoding")
+        message = replace(upgrade, headers=headers, body=content)
+        return await self.check_request(replace(endpoint, scope=scope), message)
+
     async def check_response(
         self, endpoint: Endpoint, request: Request, response: Response
     ) -> Outcome:
@@ -113,6 +145,8 @@ class Enforcement:
             return await self._refused(request, not_deliverable(str(error)))
         try:
             return await self._delivery.apply(endpoint, request, document)
+        except RefusedError as error:
+            return await self._refused(request, error.refusal)
         except BodyError as error:
             if self.observes:
                 return await self._not_inspected(request, str(error))
@@ -123,6 +157,15 @@ class Enforcement:
     def open_stream(self, endpoint: Endpoint, request: Request, encoding: str) -> GatedStream:
         """Begin a response of server-sent events; raises BodyError for an unknown encoding."""
         return self._releases.open(endpoint, request, encoding)
+
+    def open_socket(self, endpoint: Endpoint, upgrade: Request) -> GatedStream:
+        """Begin what the API sends on a WebSocket."""
+        return self._releases.open_socket(endpoint, upgrade)
+
+    @property
+    def holds(self) -> bool:
+        """Whole bodies may have to wait for a person."""
+        return self._gate.mode is Mode.WITHHOLD
 
     async def refuse_body(self, request: Request, why: str, *, is_request: bool) -> Outcome:
         """Refuse a message whose body never came whole; in observe mode record it."""
@@ -187,6 +230,27 @@ class Enforcement:
         except StoreError as error:
             return out_of_order(f"its memory failed ({error})")
         return outcome
+
+
+def _uninspectable(what: str) -> Refuse:
+    return Refuse(
+        ApiError(
+            f"Callgate refused this request because it would set up {what}. "
+            "Use the WebSocket, or allow it with --realtime-uninspectable allow.",
+            "realtime_uninspectable",
+        )
+    )
+
+
+def _unknown_endpoint(request: Request) -> Refuse:
+    path = request.target.partition("?")[0]
+    return Refuse(
+        ApiError(
+            f"Callgate refused this request because it does not know what {path[:200]!r} does; "
+            "--unknown-endpoints inspect lets it through and searches the answer for tool calls.",
+            "unknown_endpoint",
+        )
+    )
 
 
 def content_matters(response: Response, error: BodyError) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 
 from mitmproxy import http
 
 from callgate import annotation
-from callgate.exchange import Headers, Request, Response
+from callgate.exchange import ApiError, Headers, Request, Response
+from callgate.model import Mode
 
 
 def request_of(flow: http.HTTPFlow) -> Request:
@@ -59,3 +61,39 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_event_stream(flow: http.HTTPFlow) -> bool:
+    """The API streams: it says so, or the app has asked for it and SDKs read it so."""
+    assert flow.response is not None  # noqa: S101  for the type checker
+    kind: str = flow.response.headers.get("content-type", "")
+    return kind.strip().lower().startswith("text/event-stream")
+
+
+def not_gated(host: str) -> ApiError:
+    """The refusal of a host that is not gated."""
+    return ApiError(
+        f"Callgate lets only gated hosts through, and {host[:200]!r} is not one; "
+        "start it with --gate-host, or without --only-openai.",
+        "host_not_gated",
+    )
+
+
+def is_here(address: str) -> bool:
+    """An address of this machine."""
+    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    mapped = getattr(ip, "ipv4_mapped", None) or ip
+    return bool(mapped.is_loopback or mapped.is_unspecified)
+
+
+def answer(flow: http.HTTPFlow, error: ApiError, mode: Mode | None) -> None:
+    """Give the app an error in the API's own form instead of whatever there is."""
+    headers = {"content-type": "application/json"}
+    if not error.is_retryable:
+        headers["x-should-retry"] = "false"
+    if mode:
+        headers["Callgate-Mode"] = mode.value
+    if flow.response is not None and (id := flow.response.headers.get("x-request-id")):
+        headers["x-request-id"] = id
+    flow.request.stream = False
+    flow.response = http.Response.make(error.status, json.dumps(error.as_json()), headers)

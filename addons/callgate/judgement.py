@@ -10,7 +10,12 @@ from callgate import canonical
 from callgate.errors import JsonError
 from callgate.model import Decision, Effect, Reason, ToolCall, Verdict
 
-_KINDS = frozenset(("function", "mcp"))
+_KINDS = frozenset(
+    str.split(
+        "function custom mcp shell_call local_shell_call apply_patch_call computer_call "
+        "mcp_approval_request tool_search_call computer_use_approval_request"
+    )
+)
 _UNDECIDED = uuid.UUID("6f0d1c1e-8f1b-5f0e-9a53-2f6a4c0c9d11")
 
 

@@ -77,9 +77,14 @@ class Lookup:
         return Owner(document, where.surface.read_request(where, lookup, document))
 
     async def waiting(self, endpoint: Endpoint, request: Request, scope: str) -> list[ToolCall]:
-        """Return the calls whose results the API waits for now; errors as in `turns`."""
+        """Return the calls whose results the API waits for now; errors as in `turns`.
+
+        Those that no notice can answer are left out: nobody here could.
+        """
         turns = await self.turns(endpoint, request, scope)
-        return calls_of([turn for turn in turns if turn.is_waiting])
+        unanswerable = {id for turn in turns for id in turn.unanswerable}
+        calls = calls_of([turn for turn in turns if turn.is_waiting])
+        return [call for call in calls if call.id not in unanswerable]
 
 
 def calls_of(turns: Collection[Turn]) -> list[ToolCall]:

@@ -17,6 +17,8 @@ class Choices:
     on_denied_result: str = "refuse"
     on_denied_hosted_tool: str = "refuse"
     unknown_result: str = "refuse"
+    realtime_uninspectable: str = "refuse"
+    unknown_endpoints: str = "inspect"
     results: str = "scan"
 
 

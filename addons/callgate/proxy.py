@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
-from mitmproxy import options
+from mitmproxy import ctx, options
 from mitmproxy.addons import core, disable_h2c, next_layer, proxyauth, proxyserver, tlsconfig
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
@@ -60,14 +60,18 @@ class Proxy(Master):
     def __init__(self, settings: Settings, authority: ca.Authority) -> None:
         """Prepare the addons; raises SettingsError for what mitmproxy does not accept."""
         streaming.check_compatible()
+        streaming.whole_frames()
         hosts = Hosts(settings.gated_hosts)
         host, port = split_address(settings.listen)
         super().__init__(options.Options(), with_termlog=False)
         self._settings = settings
-        self.guard = Guard(
-            hosts, max_bytes=settings.max_body_mib << 20, only_gated=settings.only_openai
-        )
         self._servers = proxyserver.Proxyserver()
+        self.guard = Guard(
+            hosts,
+            max_bytes=settings.max_body_mib << 20,
+            only_gated=settings.only_openai,
+            servers=self._servers,
+        )
         self.addons.add(
             core.Core(),
             disable_h2c.DisableH2C(),
@@ -151,6 +155,8 @@ class ScriptGuard(Guard):
     async def running(self) -> None:
         """Assemble; until then, and if it fails, all traffic to gated hosts is refused."""
         os.umask(0o077)
+        streaming.whole_frames()
+        self.use(ctx.master.addons.get("proxyserver"))
         authority = ca.ensure(self._settings.home.expanduser())
         roots = ca.upstream_bundle(authority, self._settings.upstream_ca)
         self._assembled = await assembly.assemble(

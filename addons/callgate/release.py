@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from callgate import annotation, turns
@@ -19,6 +20,7 @@ _MAX_ROUNDS = 8
 """Streams in a row that one stream is continued with when all their calls are denied."""
 
 _KEEP_ALIVE_SECONDS = 15.0
+_OPEN_SECONDS = 1.0
 
 _RUN = Turn("", {}, is_polled=True)
 """A run whose calls only the API can tell."""
@@ -108,6 +110,24 @@ class _Release:
                 return
         for event in await self._render(group, decisions):
             yield event
+        if self._withholds:
+            await self._answer_step(group, decisions, rest)
+
+    async def _answer_step(self, group: Group, decisions: Sequence[Decision], rest: Rest) -> None:
+        """Answer a step whose calls are all denied, where its stream stays open for the results.
+
+        Most servers end the stream with the run that waits, which is answered then.
+        """
+        steps = [turn for turn in group.turns if turn.is_waiting and turn.is_polled]
+        is_denied = decisions and all(d.effect is Effect.DENY for d in decisions)
+        if not steps or steps[0].is_settleable or not is_denied:
+            return
+        try:
+            await asyncio.wait_for(rest.moved.wait(), _OPEN_SECONDS)
+        except TimeoutError:
+            await self._releases.settlement.settle(
+                self.endpoint, self.request, steps[0].scope, decisions
+            )
 
     async def _decide(self, group: Group) -> list[Decision]:
         """Decide on a group; where the run waits but names no call, the API is asked."""

@@ -120,6 +120,15 @@ class Settings(BaseModel):
         default="refuse",
         description="results of calls that neither Callgate nor the API knows",
     )
+    realtime_uninspectable: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        description="setting up WebRTC or SIP sessions, whose events no proxy sees",
+    )
+    unknown_endpoints: Literal["inspect", "refuse"] = Field(
+        default="inspect",
+        description="paths of gated hosts that no surface knows: search their bodies for calls, "
+        "or refuse them",
+    )
     results: Literal["scan", "redact", "off"] = Field(
         default="scan", description="look for secrets and personal data in tool results"
     )
@@ -165,6 +174,7 @@ class Settings(BaseModel):
             "mode=observe": self.mode is Mode.OBSERVE,
             f"on_scanner_error={self.on_scanner_error}": self.on_scanner_error != "deny",
             "unknown_result=allow": self.unknown_result == "allow",
+            "realtime_uninspectable=allow": self.realtime_uninspectable == "allow",
             "no_proxy_auth": self.no_proxy_auth,
         }
         return tuple(name for name, is_set in choices.items() if is_set)

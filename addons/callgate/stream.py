@@ -25,6 +25,8 @@ from callgate.surfaces.sse import SseEvent
 _log = logging.getLogger(__name__)
 
 KEEP_ALIVE = sse.comment("callgate")
+CROWDED_BYTES = 1 << 18
+"""Held bytes from which on it is better to read no more of the API's."""
 MAX_EVENT_BYTES = 8 << 20
 
 
@@ -101,6 +103,8 @@ class Rest:
 
     is_replaced: bool = False
     """The judge has given the app another stream's events: this one's are not its any more."""
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    """Something has come behind the group, or the stream has ended."""
 
 
 @dataclass(slots=True)
@@ -139,6 +143,7 @@ class GatedStream:
         """The event that is being read."""
         self._out: list[bytes] = []
         self._slots: deque[_Slot] = deque()
+        self._ready_bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._has_ended = False
@@ -153,6 +158,7 @@ class GatedStream:
         """Take bytes of the API's body, or a message; never raises for what they hold."""
         if self.is_aborted or self._has_ended:
             return
+        self._move()
         try:
             content = self._source.decode(data)
         except BodyError as error:
@@ -175,6 +181,7 @@ class GatedStream:
         """The API's body has ended."""
         if self.is_aborted or self._has_ended:
             return
+        self._move()
         try:
             if last := self._source.finish():
                 for part in self._events.feed(last):
@@ -185,6 +192,10 @@ class GatedStream:
             self._stop_reading(error)
         self._has_ended = True
         self._changed.set()
+
+    def _move(self) -> None:
+        for slot in self._slots:
+            slot.rest.moved.set()
 
     def _stop_reading(self, error: BodyError) -> None:
         if not self._observes:
@@ -207,6 +218,7 @@ class GatedStream:
         for task in self._tasks:
             task.cancel()
         self._slots.clear()
+        self._ready_bytes = 0
         self._has_ended = True
         self._changed.set()
 
@@ -221,17 +233,28 @@ class GatedStream:
             self._out.append(part.raw)
         else:
             self._slots.append(_Slot([part.raw], is_done=True))
+            self._ready_bytes += len(part.raw)
+
+    @property
+    def _held_bytes(self) -> int:
+        return self._events.held_bytes + self._ready_bytes
+
+    @property
+    def is_crowded(self) -> bool:
+        """So much waits for a verdict that no more should be read meanwhile."""
+        return bool(self._slots) and self._held_bytes > CROWDED_BYTES
 
     def _check_room(self) -> None:
-        ready = sum(len(part) for slot in self._slots for part in slot.ready)
-        held = self._events.held_bytes + ready
-        if held > self._max_held_bytes:
+        if self.is_crowded:
+            self._changed.set()
+        if self._held_bytes > self._max_held_bytes:
             raise BodyError(f"more than {self._max_held_bytes >> 20} MiB wait for a verdict")
 
     async def _fill(self, slot: _Slot, group: Group) -> None:
         try:
             async for chunk in self._judge(group, slot.rest):
                 slot.ready.append(chunk)
+                self._ready_bytes += len(chunk)
                 self._changed.set()
         except CallgateError as error:
             self._fail(slot, group, error)
@@ -244,7 +267,8 @@ class GatedStream:
 
     def _fail(self, slot: _Slot, group: Group, error: CallgateError) -> None:
         if self._observes:
-            slot.ready += group.render(Change(), b"")
+            slot.ready += (events := group.render(Change(), b""))
+            self._ready_bytes += sum(map(len, events))
         elif isinstance(error, RefusedError):
             self.abort(error.refusal.error)
         else:
@@ -261,12 +285,14 @@ class GatedStream:
         while self._slots:
             slot = self._slots[0]
             self._out += slot.ready
+            self._ready_bytes -= sum(map(len, slot.ready))
             slot.ready.clear()
             if not slot.is_done:
                 break
             self._slots.popleft()
             if slot.rest.is_replaced:
                 self._slots.clear()
+                self._ready_bytes = 0
                 self._has_ended = True
                 self.is_aborted = True
         out, self._out = self._out, []

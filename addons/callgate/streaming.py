@@ -7,14 +7,26 @@ own form.
 Streams: mitmproxy calls `flow.response.stream` synchronously, so nothing could be awaited. A
 layer pauses for a hook whose `blocking` *is* True; for one that is merely true it goes on, and
 gets the hook's completion all the same. So while a stream holds something, it has one
-`CallgateWaitHook` under way, and neither other streams nor its own events wait for it.
+`CallgateWaitHook` under way, and neither other streams nor its own events wait for it. Whole
+bodies are held in the same way (`CallgateJudgeHook`), with `102 Processing` for impatient
+clients (RFC 2518 10.1).
+
+WebSockets: mitmproxy cuts changed messages into fragments without regard for characters; here
+they go out in one frame.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from mitmproxy.proxy import commands, events, layer
+import h2.exceptions
+from mitmproxy import connection, http
+from mitmproxy.proxy import commands, events, layer, server
+from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -25,25 +37,52 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
     ResponseTrailers,
 )
+from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 from callgate.stream import GatedStream
 
 REQUEST_TOO_LARGE = "callgate_request_too_large"
 RESPONSE_TOO_LARGE = "callgate_response_too_large"
+HELD = "callgate_held"
+"""The whole body waits for its verdicts, however long a person takes."""
+
+INTERIM_SECONDS = 15.0
+_INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A stream that holds something, and the connections that it goes between."""
+
+    gated: GatedStream
+    client: connection.Client
+    server: connection.Server
 
 
 @dataclass
 class CallgateWaitHook(commands.StartHook):
-    """Asks the addon to return when the stream may have something to send."""
+    """Asks the addon to return when the stream may have something to send.
 
-    gated: GatedStream
+    mitmproxy's server takes hooks of one argument only.
+    """
+
+    wait: Wait
+
+
+@dataclass
+class CallgateJudgeHook(commands.StartHook):
+    """Asks the addon to return when it is known what becomes of a whole body."""
+
+    flow: http.HTTPFlow
 
 
 class GuardedStream(HttpStream):
     """An HttpStream with bounded buffers, and with streams that are gated event by event."""
 
+    http_layer: HttpLayer
     max_bytes: int
     _waits: bool = False
+    _judged: CallgateJudgeHook | None = None
     _is_closed: bool = False
 
     @property
@@ -55,8 +94,9 @@ class GuardedStream(HttpStream):
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         """Take completions of `CallgateWaitHook`; drop what comes after the stream was ended."""
         if isinstance(event, events.HookCompleted):
-            self._waits = False
-            yield from self._flush()
+            yield from self._completed(event.command)
+        elif isinstance(event, events.Wakeup):
+            yield from self._keep_alive()
         elif not (self._is_closed and isinstance(event, _FROM_SERVER)):
             yield from super()._handle_event(event)
 
@@ -79,7 +119,39 @@ class GuardedStream(HttpStream):
         if gated := self._gated:
             gated.cancel()
         self._is_closed = True
+        self._judged = None
         yield from super().handle_protocol_error(event)
+
+    def _completed(self, hook: commands.Command) -> layer.CommandGenerator[None]:
+        if isinstance(hook, CallgateWaitHook):
+            self._waits = False
+            yield from self._flush()
+        elif hook is self._judged:
+            self._judged = None
+            yield from self.send_response()
+
+    def _judge(self) -> layer.CommandGenerator[None]:
+        self.flow.response.data.content = bytes(self.response_body_buf)  # type: ignore[union-attr]
+        self.response_body_buf.clear()
+        self._judged = CallgateJudgeHook(self.flow)
+        self._judged.blocking = self  # type: ignore[assignment]  # as mitmproxy's layers do
+        yield self._judged
+        yield commands.RequestWakeup(INTERIM_SECONDS)
+
+    def _keep_alive(self) -> layer.CommandGenerator[None]:
+        """Tell the client that its answer is being worked on, for as long as it is."""
+        if self._judged is None:
+            return
+        front = self.http_layer.connections.get(self.context.client)
+        if isinstance(front, Http2Server):
+            try:
+                front.h2_conn.send_headers(self.stream_id, [(b":status", b"102")])
+            except h2.exceptions.ProtocolError:
+                return
+            yield commands.SendData(self.context.client, front.h2_conn.data_to_send())
+        elif self.flow.request.http_version == "HTTP/1.1":
+            yield commands.SendData(self.context.client, _INTERIM)
+        yield commands.RequestWakeup(INTERIM_SECONDS)
 
     def _flush(self) -> layer.CommandGenerator[None]:
         gated = self._gated
@@ -91,7 +163,7 @@ class GuardedStream(HttpStream):
             yield from self._end(gated)
         elif gated.is_holding and not self._waits:
             self._waits = True
-            hook = CallgateWaitHook(gated)
+            hook = CallgateWaitHook(Wait(gated, self.context.client, self.context.server))
             hook.blocking = self  # type: ignore[assignment]  # as mitmproxy's layers do
             yield hook
 
@@ -122,22 +194,53 @@ class GuardedStream(HttpStream):
             self.flow.metadata[RESPONSE_TOO_LARGE] = True
             self.response_body_buf.clear()
             return
+        if isinstance(event, ResponseEndOfMessage) and HELD in self.flow.metadata:
+            yield from self._judge()
+            return
         yield from super().state_consume_response_body(event)
 
 
 _FROM_SERVER = (ResponseData, ResponseTrailers, ResponseEndOfMessage, ResponseProtocolError)
 
 
-def guard(http: HttpLayer, max_bytes: int) -> None:
+def guard(http_layer: HttpLayer, max_bytes: int) -> None:
     """Make one HttpLayer build guarded streams; nothing is patched globally."""
 
     def make_stream(stream_id: int) -> layer.CommandGenerator[None]:
-        stream = GuardedStream(http.context.fork(), stream_id)
-        stream.max_bytes = max_bytes
-        http.streams[stream_id] = stream
-        yield from http.event_to_child(stream, events.Start())
+        stream = GuardedStream(http_layer.context.fork(), stream_id)
+        stream.http_layer, stream.max_bytes = http_layer, max_bytes
+        http_layer.streams[stream_id] = stream
+        yield from http_layer.event_to_child(stream, events.Start())
 
-    http.make_stream = make_stream  # type: ignore[method-assign]
+    http_layer.make_stream = make_stream  # type: ignore[method-assign]
+
+
+@contextmanager
+def paused(
+    handlers: Mapping[Any, server.ConnectionHandler],
+    client: connection.Client,
+    source: connection.Server,
+) -> Iterator[None]:
+    """Read nothing from a server meanwhile; its kernel tells it to wait.
+
+    Not over HTTP/2, where other streams come on the same connection.
+    """
+    handler = handlers.get(client.id)
+    io = handler.transports.get(source) if handler and source.alpn != b"h2" else None
+    transport = getattr(io.writer, "transport", None) if io else None
+    if transport is None:
+        yield
+        return
+    transport.pause_reading()
+    try:
+        yield
+    finally:
+        transport.resume_reading()
+
+
+def whole_frames() -> None:
+    """Have mitmproxy send a changed message in one frame: it would cut characters in two."""
+    websocket.Fragmentizer.FRAGMENT_SIZE = sys.maxsize
 
 
 def check_compatible() -> None:
@@ -152,5 +255,7 @@ def check_compatible() -> None:
         "send_response",
     )
     missing += [name for name in states if not hasattr(HttpStream, name)]
+    if not hasattr(websocket.Fragmentizer, "FRAGMENT_SIZE"):
+        missing.append("FRAGMENT_SIZE")
     if missing:
         raise RuntimeError(f"this version of mitmproxy lacks {', '.join(missing)}; use 12.2")

@@ -108,6 +108,9 @@ class WayBack:
         is_changed = await self._hosted.check(endpoint, request, document, outgoing)
         if isinstance(is_changed, Refuse):
             return is_changed
+        if endpoint.is_socket and outgoing.echoes:
+            # a history is told message by message: the results come in later ones
+            await self._gate.recall(outgoing.echoes)
         if outgoing.answers or outgoing.results:
             is_answered = await self._check_results(endpoint, request, document, outgoing)
             if isinstance(is_answered, Refuse):

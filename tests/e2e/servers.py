@@ -25,6 +25,7 @@ from callgate.demo.events import Style
 from callgate.demo.script import Script, Spoken, Use
 from callgate.demo.server import create_app
 from callgate.demo.stream import Encoding
+from tests.e2e import openai_server
 from tests.e2e.gate import clean_environment
 from tests.e2e.relay import Relay
 
@@ -108,6 +109,18 @@ def demo_over_http2(context: ssl.SSLContext, trust: Path) -> Iterator[Server]:
                 f"{base_url}/assistants", json={"model": "scripted"}, headers=OWNER
             )
         yield Server(relay.host, base_url, str(answer.json()["id"]), lambda: "")
+
+
+@contextmanager
+def calling(context: ssl.SSLContext) -> Iterator[Server]:
+    """Serve `openai_server`: Chat Completions and Responses."""
+    with _http1(openai_server.create_app()) as port, Relay(context, port) as relay:
+        yield Server(
+            host=relay.host,
+            base_url=f"https://{relay.host}/v1",
+            assistant="",
+            received=lambda: relay.received.decode("latin-1"),
+        )
 
 
 @contextmanager

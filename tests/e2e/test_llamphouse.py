@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.e2e.clients import Client, Told
 from tests.e2e.gate import Gate, StartGate
+from tests.e2e.reception import Reception, annotated_calls, client_of
 from tests.e2e.servers import Server, wish
 
 POLICY = """\
@@ -133,3 +135,67 @@ def test_withhold_holds_a_run_until_it_is_approved(
     assert gate.run("approvals", "approve", approval).returncode == 0
 
     assert app.finish().call_names == ["refund_order"]
+
+
+# -- streams --------------------------------------------------------------------------------
+# Its streams tell calls in `step.created` and stay open; nothing more comes on them.
+
+
+@contextmanager
+def streamed(gate: Gate, server: Server, message: str) -> Iterator[tuple[Reception, str]]:
+    """A run's stream, and the path of its thread."""
+    with client_of(gate) as client:
+        said = {"messages": [{"role": "user", "content": message}]}
+        thread = client.post(f"{server.base_url}/threads", json=said).json()["id"]
+    url = f"{server.base_url}/threads/{thread}"
+    body = {"assistant_id": server.assistant, "stream": True}
+    with Reception(client_of(gate), f"{url}/runs", body) as reception:
+        yield reception, url
+
+
+def final_status(gate: Gate, url: str, seconds: float = 10) -> str:
+    """Of the one run of a thread."""
+    ends = time.monotonic() + seconds
+    status = ""
+    with client_of(gate) as client:
+        while status != "completed" and time.monotonic() < ends:
+            time.sleep(0.1)
+            status = client.get(f"{url}/runs").json()["data"][0]["status"]
+    return status
+
+
+@pytest.mark.parametrize("mode", ["observe", "enforce", "withhold"])
+def test_allowed_call_is_told_by_the_stream(
+    gates: dict[str, Gate], llamphouse_server: Server, mode: str
+) -> None:
+    with streamed(gates[mode], llamphouse_server, wish(WEATHER)) as (stream, _):
+        stream.wait_for(b'"name":"get_weather"')
+
+
+@pytest.mark.parametrize("mode", ["observe", "enforce"])
+def test_denied_call_is_told_by_the_stream_with_its_verdict(
+    gates: dict[str, Gate], llamphouse_server: Server, mode: str
+) -> None:
+    with streamed(gates[mode], llamphouse_server, wish(unique_shell())) as (stream, _):
+        stream.wait_for(b'"name":"run_shell"')
+        [verdict] = annotated_calls(stream.body)[0].values()
+        assert verdict["decision"] == "deny"
+
+
+def test_withheld_call_is_in_no_byte_of_the_stream_and_its_run_is_answered(
+    gates: dict[str, Gate], llamphouse_server: Server
+) -> None:
+    gate, call = gates["withhold"], unique_shell()
+    with streamed(gate, llamphouse_server, wish(call)) as (stream, url):
+        stream.wait_for(b"thread.run.in_progress")
+        assert final_status(gate, url) == "completed"
+        assert call[1]["command"].encode() not in stream.body
+
+
+def test_siblings_of_a_withheld_call_are_told_by_the_stream(
+    gates: dict[str, Gate], llamphouse_server: Server
+) -> None:
+    call = unique_shell()
+    with streamed(gates["withhold"], llamphouse_server, wish(WEATHER, call)) as (stream, _):
+        stream.wait_for(b'"name":"get_weather"')
+        assert call[1]["command"].encode() not in stream.body

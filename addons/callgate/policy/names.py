@@ -78,14 +78,24 @@ class ToolPattern:
     exact: Glob
     folded: Glob | None
     """Also asked, about the folded name, by rules that deny."""
+    is_allowing: bool = False
+    """Not asked about a name without its namespace (`NAMESPACE.NAME`, `mcp.SERVER.NAME`):
+    what one namespace's tool may do, another's of the same name may not."""
 
     @classmethod
-    def of(cls, text: str, *, folds: bool) -> ToolPattern:
+    def of(cls, text: str, *, folds: bool, allows: bool = False) -> ToolPattern:
         """Compile the pattern as written and, for rules that deny, as `fold` leaves it."""
-        return cls(text, Glob.of(text), Glob.of(fold(text)) if folds else None)
+        return cls(text, Glob.of(text), Glob.of(fold(text)) if folds else None, allows)
 
     def matches(self, name: str, folded: str) -> bool:
         """Match a tool's name, given with what `fold` makes of it."""
+        if self._matches(name, folded):
+            return True
+        if self.is_allowing or "." not in name:
+            return False
+        return self._matches(name.rpartition(".")[2], folded.rpartition(".")[2])
+
+    def _matches(self, name: str, folded: str) -> bool:
         if self.exact.matches(name):
             return True
         return self.folded is not None and self.folded.matches(folded)

@@ -126,7 +126,11 @@ class Policy:
             "assistant": assistant,
             "model": model,
         }
-        return self._rule(name, caller, None)
+        ruling = self._rule(name, caller, None)
+        if ruling.rule == "default" and "." in name:
+            # `mcp.SERVER`: rules for one server first, then those for all
+            return self._rule(name.partition(".")[0], caller, None)
+        return ruling
 
     def _rule(self, tool: str, caller: Mapping[str, str], fields: Fields | None) -> Ruling:
         arguments = {} if fields is None else fields.arguments

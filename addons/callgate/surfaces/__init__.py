@@ -5,8 +5,32 @@ from urllib.parse import unquote
 
 from callgate.surfaces.assistants import Assistants
 from callgate.surfaces.base import Endpoint, Surface
+from callgate.surfaces.chat import Chat
+from callgate.surfaces.elsewhere import Elsewhere
+from callgate.surfaces.realtime import Live, Realtime
+from callgate.surfaces.responses import Responses
 
-SURFACES: Sequence[Surface] = (Assistants(),)
+SURFACES: Sequence[Surface] = (Assistants(), Chat(), Responses(), Realtime(), Live())
+
+ELSEWHERE = Elsewhere()
+
+_PLAIN = frozenset(
+    str.split(
+        "models embeddings moderations images audio videos completions engines files uploads "
+        "vector_stores assistants threads messages containers skills organization projects "
+        "batches fine_tuning evals graders webhooks chatkit"
+    )
+)
+"""Resources of the API that ask no app to run anything, or in files that no proxy reads."""
+
+_UNREAD = {
+    "batches": "Batches",
+    "files": "Files, such as a batch's results",
+    "fine_tuning": "Fine-tuning",
+    "evals": "Evals",
+    "chatkit": "ChatKit",
+    "sessions": "Agents sessions",
+}
 
 
 def endpoint_for(method: str, segments: Sequence[str]) -> Endpoint | None:
@@ -17,22 +41,17 @@ def endpoint_for(method: str, segments: Sequence[str]) -> Endpoint | None:
     return None
 
 
+def is_plain(segments: Sequence[str]) -> bool:
+    """Tell whether a path is one of the API's that no calls are read from."""
+    return any(part.lower() in _PLAIN for part in segments)
+
+
 def mentions_calls(target: str) -> bool:
     """Tell whether a path, however it is written, could be meant for a surface here."""
     path = unquote(unquote(target.split("?", 1)[0])).lower()
     return any(all(word in path for word in surface.words) for surface in SURFACES)
 
 
-_UNREAD = {
-    "chat": "Chat Completions",
-    "responses": "Responses",
-    "conversations": "Conversations",
-    "realtime": "Realtime",
-    "live": "Realtime",
-    "sessions": "Agents sessions",
-}
-
-
 def unread(segments: Sequence[str]) -> str:
-    """Name the API that a path belongs to, where it carries calls that no surface here reads."""
+    """Name the API that a path belongs to, where calls pass in it that no surface here reads."""
     return next((_UNREAD[part] for part in map(str.lower, segments) if part in _UNREAD), "")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, unquote_plus
 
 from callgate import canonical
 from callgate.canonical import Json
@@ -28,10 +27,9 @@ from callgate.surfaces.base import (
     Surface,
     Turn,
 )
+from callgate.surfaces.paths import Operations, locate, query_of, quoted, with_query
 from callgate.surfaces.run_events import RunEvents
 from callgate.surfaces.runs import Object
-
-_PAGINATION = frozenset(("limit", "order", "after", "before", "include[]", "include", "run_id"))
 
 
 class Assistants(Surface):
@@ -42,7 +40,7 @@ class Assistants(Surface):
 
     def endpoint(self, method: str, segments: Sequence[str]) -> Endpoint | None:
         """See `Surface.endpoint`; matches by the end of the path, whatever stands before."""
-        place = _locate(method, segments)
+        place = locate(_OPERATIONS, method, segments)
         return self._endpoint(place.operation, place.ids) if place else None
 
     def _endpoint(self, operation: str, ids: Sequence[str]) -> Endpoint:
@@ -161,10 +159,10 @@ class Assistants(Surface):
 
     def owner(self, request: Request, id: str) -> tuple[Endpoint, Request]:
         """See `Surface.owner`: the assistant."""
-        path = f"{_base(request)}/assistants/{_quoted(id)}"
+        path = f"{_base(request)}/assistants/{quoted(id)}"
         return (
             self._endpoint("assistants.modify", (id,)),
-            request.with_target("GET", _with_query(path, _query(request))),
+            request.with_target("GET", with_query(path, query_of(request.query))),
         )
 
     def inherit_tools(self, document: Json, owner: Json) -> None:
@@ -175,16 +173,16 @@ class Assistants(Surface):
     def lookups(self, request: Request, scope: str) -> list[tuple[Endpoint, Request]]:
         """See `Surface.lookups`: the run, then its steps."""
         thread, _, run = scope.partition("/")
-        path = f"{_base(request)}/threads/{_quoted(thread)}/runs/{_quoted(run)}"
-        query = _query(request)
+        path = f"{_base(request)}/threads/{quoted(thread)}/runs/{quoted(run)}"
+        query = query_of(request.query)
         return [
             (
                 self._endpoint("runs.retrieve", (thread, run)),
-                request.with_target("GET", _with_query(path, query)),
+                request.with_target("GET", with_query(path, query)),
             ),
             (
                 self._endpoint("steps.list", (thread, run)),
-                request.with_target("GET", _with_query(f"{path}/steps", query, "limit=100")),
+                request.with_target("GET", with_query(f"{path}/steps", query, "limit=100")),
             ),
         ]
 
@@ -193,16 +191,16 @@ class Assistants(Surface):
     ) -> Request:
         """See `Surface.settlement`: `submit_tool_outputs` with the notices."""
         thread, _, run = scope.partition("/")
-        path = f"{_base(request)}/threads/{_quoted(thread)}/runs/{_quoted(run)}"
+        path = f"{_base(request)}/threads/{quoted(thread)}/runs/{quoted(run)}"
         outputs: list[Json] = [{"tool_call_id": id, "output": text} for id, text in notices.items()]
         return request.with_target(
             "POST",
-            _with_query(f"{path}/submit_tool_outputs", _query(request)),
+            with_query(f"{path}/submit_tool_outputs", query_of(request.query)),
             canonical.dump({"tool_outputs": outputs, **({"stream": True} if is_streaming else {})}),
         )
 
 
-_OPERATIONS: Sequence[tuple[tuple[str, ...], Mapping[str, str]]] = (
+_OPERATIONS: Operations = (
     (("threads", "runs"), {"POST": "threads.create_and_run"}),
     (("threads", "*", "runs"), {"POST": "runs.create", "GET": "runs.list"}),
     (("threads", "*", "runs", "*"), {"POST": "runs.modify", "GET": "runs.retrieve"}),
@@ -216,7 +214,6 @@ _OPERATIONS: Sequence[tuple[tuple[str, ...], Mapping[str, str]]] = (
     (("assistants",), {"POST": "assistants.create"}),
     (("assistants", "*"), {"POST": "assistants.modify"}),
 )
-_WITHOUT_BODIES = frozenset(("HEAD", "CONNECT"))
 _ANSWERS = {"tool_outputs": "output", "tool_approvals": "approve"}
 _SUBMIT_KEYS = frozenset(("tool_outputs", "tool_approvals", "stream"))
 _ITEM_KEYS = {
@@ -232,33 +229,6 @@ _READS_REQUEST = frozenset(
         "assistants.modify",
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where in a path an operation stands."""
-
-    operation: str
-    ids: Sequence[str]
-    before: Sequence[str]
-
-
-def _locate(method: str, segments: Sequence[str]) -> _Place | None:
-    if method.upper() in _WITHOUT_BODIES:
-        return None
-    verb = "GET" if method.upper() == "GET" else "POST"
-    folded = [segment.lower() for segment in segments]
-    for pattern, verbs in _OPERATIONS:
-        start = len(folded) - len(pattern)
-        if start < 0:
-            continue
-        pairs = list(zip(pattern, folded[start:], segments[start:], strict=True))
-        if all(want in ("*", have) for want, have, _ in pairs):
-            ids = [id for want, _, id in pairs if want == "*"]
-            # a verb that the API does not know here: some servers take it for another one
-            operation = verbs.get(verb) or next(iter(verbs.values()))
-            return _Place(operation, ids, segments[:start])
-    return None
 
 
 def _assistant(document: Object) -> str:
@@ -336,24 +306,7 @@ def _hosted_tools(tools: Json) -> list[HostedTool]:
 
 def _base(request: Request) -> str:
     """What stands before `/threads` in the path of a request of this surface."""
-    place = _locate(request.method, segments(request.target))
+    place = locate(_OPERATIONS, request.method, segments(request.target))
     if place is None:
         raise ValueError(f"not a request of the assistants surface: {request.target[:80]!r}")
-    return "".join(f"/{_quoted(part)}" for part in place.before)
-
-
-def _quoted(part: str) -> str:
-    return quote(part, safe="", errors="replace")
-
-
-def _query(request: Request) -> str:
-    """The query without what pages a list: `api-version` and its like stay as they are."""
-    pairs = request.query.split("&")
-    return "&".join(
-        pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) not in _PAGINATION
-    )
-
-
-def _with_query(path: str, *parts: str) -> str:
-    query = "&".join(filter(None, parts))
-    return f"{path}?{query}" if query else path
+    return place.base

@@ -1,0 +1,48 @@
+"""Which operation a request line means, whatever stands before it."""
+
+from __future__ import annotations
+
+import pytest
+
+from callgate.surfaces.paths import Operations, locate, query_of, quoted, with_query
+
+OPERATIONS: Operations = (
+    (("things",), {"POST": "create", "GET": "list"}),
+    (("things", "*"), {"GET": "retrieve"}),
+    (("things", "*", "parts"), {"POST": "parts"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation", "ids", "base"),
+    [
+        ("POST", ("things",), "create", [], ""),
+        ("GET", ("v1", "things"), "list", [], "/v1"),
+        ("get", ("v1", "THINGS", "Ab/c"), "retrieve", ["Ab/c"], "/v1"),
+        ("DELETE", ("v1", "things", "a"), "retrieve", ["a"], "/v1"),
+        ("PUT", ("things",), "create", [], ""),
+        ("GET", ("a b", "é", "things", "x", "parts"), "parts", ["x"], "/a%20b/%C3%A9"),
+    ],
+)
+def test_path_is_told_by_its_end(
+    method: str, path: tuple[str, ...], operation: str, ids: list[str], base: str
+) -> None:
+    place = locate(OPERATIONS, method, path)
+
+    assert place is not None
+    assert (place.operation, list(place.ids), place.base) == (operation, ids, base)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("HEAD", ("things",)), ("connect", ("things",)), ("GET", ("thing",)), ("GET", ())],
+)
+def test_other_requests_mean_nothing_here(method: str, path: tuple[str, ...]) -> None:
+    assert locate(OPERATIONS, method, path) is None
+
+
+def test_query_keeps_what_is_no_page() -> None:
+    assert query_of("api-version=1&limit=5&after=x&&include%5B%5D=a&stream=true") == "api-version=1"
+    assert with_query("/a", "", "b=1", "c=2") == "/a?b=1&c=2"
+    assert with_query("/a", "") == "/a"
+    assert quoted("a/b \ud800") == "a%2Fb%20%3F"
