@@ -14,7 +14,11 @@ from callgate.surfaces.base import Change, Hidden, Passing, Turn
 from callgate.surfaces.elsewhere import Elsewhere
 
 ELSEWHERE = Elsewhere()
-CHAT_CALL: Any = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+CHAT_CALL: Any = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "look", "arguments": "{}"},
+}
 ITEM: Any = {"type": "function_call", "call_id": "call_2", "name": "wipe", "arguments": '{"x":1}'}
 
 

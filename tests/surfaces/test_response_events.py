@@ -396,3 +396,23 @@ def test_items_without_a_place_are_told_by_their_id() -> None:
 
     assert judged(parts(stream(*events))) == BOTH[:1]
     assert b"look" not in out(parts(stream(*events)), Change(hidden={"call_1": "no"}))
+
+
+def test_next_response_of_a_connection_counts_its_items_anew() -> None:
+    again = [
+        {**event, "response": {**event["response"], "id": "resp_2"}}
+        if "response" in event
+        else event
+        for event in script(call("call_9", "other"))
+    ]
+    found = messages(*script(said(), A), *again)
+
+    assert judged(found) == [BOTH[0], ("call_9", "other", '{"x":1}')]
+    scopes = [
+        one.scope
+        for part in found
+        if not isinstance(part, Passing)
+        for turn in part.turns
+        for one in turn.calls
+    ]
+    assert scopes == ["responses/resp_1"] * 2 + ["responses/resp_2"] * 2

@@ -41,6 +41,7 @@ class Lane:
     """One response at a time."""
 
     scope: str
+    id: str = ""
     model: str = ""
     held: dict[str, Held] = field(default_factory=dict)
     """By the item's place; see `_key`."""
@@ -54,6 +55,11 @@ class Lane:
     """Index of the first call: what comes behind it in the output waits with it."""
     told: set[str] = field(default_factory=set)
     """Ids of calls that were in a group."""
+
+    def begin(self, id: str) -> None:
+        """Forget the items of the response before."""
+        self.id = id
+        self.over, self.plain, self.names, self.first = {}, set(), {}, None
 
 
 class ResponseEvents:
@@ -115,6 +121,11 @@ class ResponseEvents:
     def _response(self, lane: Lane, event: SseEvent, document: Object) -> Iterator[Passing | Group]:
         response = document["response"]
         assert isinstance(response, dict)  # noqa: S101  for the type checker
+        now = response.get("id")
+        if isinstance(now, str) and now != lane.id:
+            # the next response of a connection: its items are counted anew
+            yield from self._release(lane)
+            lane.begin(now)
         lane.scope = scope_of(response) or lane.scope
         lane.model = model_of(response) or lane.model
         output = response.get("output")
