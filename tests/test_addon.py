@@ -72,8 +72,8 @@ class Scripted:
         self.whys.append(why)
         return self._say()
 
-    async def not_inspected(self, request: Request, why: str) -> None:
-        self.whys.append(why)
+    async def passes_upgraded(self, request: Request) -> None:
+        self.whys.append("upgraded")
 
     async def passes_unread(self, request: Request) -> None:
         self.unread.append(request.target)
@@ -381,7 +381,7 @@ async def test_protocol_upgrade_is_recorded_as_not_inspected() -> None:
     await made.requestheaders(flow)
     flow.response = http.Response.make(101, b"", {"upgrade": "websocket"})
     await made.responseheaders(flow)
-    assert scripted.whys == ["a protocol upgrade"]
+    assert scripted.whys == ["upgraded"]
 
 
 async def test_plain_http_to_another_host_is_left_alone() -> None:
@@ -562,6 +562,15 @@ async def test_crowded_stream_is_not_read_meanwhile(monkeypatch: pytest.MonkeyPa
     made = guard(Scripted(Forward()))
     await made.callgate_wait(waiting(Waited(), flow))
     assert steps == ["paused", "waits", "resumed"]
+
+
+async def test_connection_whose_task_has_ended_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[object] = []
+    monkeypatch.setattr(streaming, "hang_up", lambda *told: closed.extend(told[1:]))
+    flow = flow_to()
+    data = ServerConnectionHookData(flow.server_conn, flow.client_conn)
+    await guard(Scripted(Forward())).server_disconnected(data)
+    assert closed == [flow.client_conn, flow.server_conn]
 
 
 async def test_withheld_body_is_judged_before_its_response_hook() -> None:

@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "__init__ model errors",
         "canonical exchange once hosts",
         "settings bodies outcome",
-        "surfaces scanners policy detectors store audit annotation upstream ca",
+        "surfaces scanners policy detectors store audit annotation metrics upstream ca",
         "approvals lookup judgement stream",
         "gate",
         "turns",

@@ -12,6 +12,7 @@ import pytest
 
 from callgate import console
 from callgate.errors import StoreError
+from callgate.metrics import Metrics
 from callgate.model import Approval, ApprovalState, Decision, Effect
 from callgate.store.base import ApprovalItem
 from tests.fakes import MemoryStore
@@ -21,6 +22,8 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 APPROVAL = Approval(
     "apr_1", ApprovalState.PENDING, NOW, NOW + timedelta(hours=1), "http://x/approvals/apr_1"
 )
+
+METRICS = Metrics()
 
 
 class OneApproval(MemoryStore):
@@ -48,7 +51,7 @@ async def client(approval: Approval | Exception) -> AsyncIterator[httpx.AsyncCli
     async def is_ready() -> bool:
         return not isinstance(approval, Exception)
 
-    server = console.server(console.application(OneApproval(approval), is_ready))
+    server = console.server(console.application(OneApproval(approval), is_ready, METRICS))
     task = asyncio.ensure_future(server.serve([bound]))
     url = f"http://127.0.0.1:{bound.getsockname()[1]}"
     async with httpx.AsyncClient(base_url=url, trust_env=False) as made:
@@ -60,6 +63,13 @@ async def client(approval: Approval | Exception) -> AsyncIterator[httpx.AsyncCli
 async def test_health_and_readiness(client: httpx.AsyncClient) -> None:
     assert (await client.get("/healthz")).json()["status"] == "ok"
     assert (await client.get("/readyz")).json() == {"ready": True}
+
+
+async def test_counters_are_told_in_prometheus_format(client: httpx.AsyncClient) -> None:
+    METRICS.count({"kind": "coverage", "cause": "channel"})
+    answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'callgate_not_inspected_total{cause="channel"} 1.0' in answer.text
 
 
 @pytest.mark.parametrize("approval", [StoreError("gone")])

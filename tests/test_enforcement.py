@@ -207,18 +207,20 @@ async def test_message_that_never_came_whole_is_refused(is_request: bool, code: 
 
 async def test_what_passed_unread_is_recorded_without_its_query() -> None:
     made = bench()
-    await made.enforcement.not_inspected(asked(target=f"{RUN_PATH}?key={secret()}"), "an upgrade")
+    await made.enforcement.passes_upgraded(asked(target=f"{RUN_PATH}?key={secret()}"))
 
     [coverage] = await made.records()
-    assert (coverage["path"], coverage["why"], coverage["mode"]) == (
+    assert (coverage["path"], coverage["cause"], coverage["mode"]) == (
         RUN_PATH,
-        "an upgrade",
+        "upgrade",
         "enforce",
     )
     assert secret() not in json.dumps(await made.records())
 
 
-async def test_api_that_is_not_gated_is_said_once_for_each_origin() -> None:
+async def test_api_that_is_not_gated_is_recorded_each_time_and_said_once_for_each_origin(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     made = bench()
     request = asked("POST", "/v1/batches")
 
@@ -227,21 +229,20 @@ async def test_api_that_is_not_gated_is_said_once_for_each_origin() -> None:
     await made.enforcement.passes_unread(replace(request, host="eu.api.openai.com"))
     await made.enforcement.passes_unread(asked("GET", "/v1/models"))
 
-    assert [r["origin"] for r in await made.records("coverage")] == [
-        "api.openai.com:443",
+    coverage = await made.records("coverage")
+    assert [r["origin"] for r in coverage] == [
+        *["api.openai.com:443"] * 3,
         "eu.api.openai.com:443",
     ]
+    assert {r["cause"] for r in coverage} == {"api"}
+    assert len(caplog.messages) == 2
 
 
-async def test_api_that_is_not_gated_is_said_once_the_store_is_back() -> None:
+async def test_api_that_is_not_gated_is_refused_while_it_can_not_be_recorded() -> None:
     made = bench()
     made.store.failure = FULL  # type: ignore[attr-defined]
     with pytest.raises(StoreError):
         await made.enforcement.passes_unread(asked("POST", "/v1/batches"))
-    made.store.failure = None  # type: ignore[attr-defined]
-    await made.enforcement.passes_unread(asked("POST", "/v1/batches"))
-
-    assert len(await made.records("coverage")) == 1
 
 
 # -- what fails ---------------------------------------------------------------------------
@@ -276,7 +277,7 @@ async def test_observe_never_refuses_and_never_changes_whatever_fails(
     made.store.failure = None if disk else FULL  # type: ignore[attr-defined]
 
     outcomes = await everything(made)
-    await made.enforcement.not_inspected(asked(), "an upgrade")
+    await made.enforcement.passes_upgraded(asked())
 
     assert all(isinstance(o, Forward) and o.body is None for o in outcomes)
     assert all(request.method == "GET" for request in made.api.sent)
@@ -291,7 +292,7 @@ async def test_everything_is_refused_while_the_store_is_down(mode: Mode) -> None
 
     outcomes = await everything(made)
     with pytest.raises(StoreError):
-        await made.enforcement.not_inspected(asked(), "an upgrade")
+        await made.enforcement.passes_upgraded(asked())
 
     # an assistant that the API does not know is the API's to refuse, and a request without
     # any body carries nothing: neither is remembered

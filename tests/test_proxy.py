@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.test import taddons
 
 from callgate import proxy
 from callgate.demo.certificates import Certificates, make_certificates
@@ -173,6 +175,7 @@ async def test_script_for_mitmdump_refuses_until_it_runs_and_then_gates(
     guard = proxy.ScriptGuard.from_environment()
     with pytest.raises(RuntimeError, match="not assembled"):
         guard._armed()
-    await guard.running()
-    assert guard._armed().mode == "enforce"
-    await guard.done()
+    with taddons.context(Proxyserver()):  # what a script finds in mitmdump
+        await guard.running()
+        assert guard._armed().mode == "enforce"
+        await guard.done()

@@ -167,6 +167,10 @@ class Guard:
             # the name may resolve differently a moment later: connect to what was checked
             data.server.address = (str(addresses[0]), port)
 
+    async def server_disconnected(self, data: ServerConnectionHookData) -> None:
+        """See `streaming.hang_up`."""
+        streaming.hang_up(self._servers.connections, data.client, data.server)
+
     # -- requests -------------------------------------------------------------------------
 
     @fails_closed
@@ -231,7 +235,7 @@ class Guard:
             flows.add(flow.response.headers, annotation.headers((), enforcement.mode))
             flow.response.stream = True
             if flow.response.status_code == 101:
-                await enforcement.not_inspected(flows.request_of(flow), "a protocol upgrade")
+                await enforcement.passes_upgraded(flows.request_of(flow))
         elif flow.response.status_code == 101 and endpoint.is_socket:
             flows.add(flow.response.headers, annotation.headers((), enforcement.mode))
         elif flow.response.status_code == 101:

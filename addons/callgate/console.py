@@ -1,7 +1,7 @@
-"""Health and approval pages on a listener of their own, loopback only.
+"""Health, metrics and approval pages on a listener of their own, loopback only.
 
-A page tells nothing but an approval's state and the command that decides it: whoever reads
-it may be the app itself.
+A page tells nothing but an approval's state and the command that decides it, and metrics
+count: whoever reads them may be the app itself.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from callgate import __version__
 from callgate.errors import StoreError
+from callgate.metrics import CONTENT_TYPE, Metrics
 from callgate.model import Approval, ApprovalState
 from callgate.store.base import Store
 
@@ -30,8 +31,10 @@ code{{background:#8882;padding:.15em .4em;border-radius:.3em}}
 <h1>{title}</h1>{body}"""
 
 
-def application(store: Store, is_ready: Callable[[], Awaitable[bool]]) -> Starlette:
-    """`/healthz`, `/readyz` and `/approvals/{id}`."""
+def application(
+    store: Store, is_ready: Callable[[], Awaitable[bool]], metrics: Metrics
+) -> Starlette:
+    """`/healthz`, `/readyz`, `/metrics` and `/approvals/{id}`."""
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__})
@@ -39,6 +42,9 @@ def application(store: Store, is_ready: Callable[[], Awaitable[bool]]) -> Starle
     async def readyz(_: Request) -> Response:
         ready = await is_ready()
         return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+
+    async def counters(_: Request) -> Response:
+        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     async def approval(request: Request) -> Response:
         try:
@@ -53,6 +59,7 @@ def application(store: Store, is_ready: Callable[[], Awaitable[bool]]) -> Starle
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/metrics", counters),
             Route("/approvals/{id}", approval),
         ]
     )

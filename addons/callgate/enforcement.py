@@ -70,13 +70,13 @@ class Enforcement:
     def elsewhere(self, request: Request) -> Endpoint | None:
         """The endpoint of a path that no surface knows; None for what carries no calls."""
         path = segments(request.target)
-        return None if surfaces.is_plain(path) else surfaces.ELSEWHERE.endpoint("", path)
+        return surfaces.ELSEWHERE.endpoint("", path) if surfaces.may_carry(path) else None
 
     async def check_setup(self, endpoint: Endpoint | None, request: Request) -> Outcome:
         """Refuse what would go on out of sight, or where nobody knows what it is."""
         if endpoint is not None and endpoint.hides:
             if self.observes or self._choices.realtime_uninspectable == "allow":
-                return await self._not_inspected(request, endpoint.hides)
+                return await self._not_inspected(request, "channel", endpoint.hides)
             return await self._refused(request, _uninspectable(endpoint.hides))
         is_unknown = endpoint is None or endpoint.operation == "unknown"
         if (
@@ -85,7 +85,7 @@ class Enforcement:
             and not surfaces.is_plain(segments(request.target))
         ):
             if self.observes:
-                return await self._not_inspected(request, "an unknown endpoint")
+                return await self._not_inspected(request, "endpoint", "nobody knows it")
             return await self._refused(request, _unknown_endpoint(request))
         return Forward()
 
@@ -110,7 +110,7 @@ class Enforcement:
             outcome = await self._wayback.check(endpoint, request, document)
         except (BodyError, UpstreamError) as error:
             if self.observes:
-                return await self._not_inspected(request, str(error))
+                return await self._not_inspected(request, "body", str(error))
             param = error.param if isinstance(error, BodyError) else None
             outcome = not_inspectable(str(error), param)
         except StoreError as error:
@@ -141,7 +141,7 @@ class Enforcement:
             if not content_matters(response, error):
                 return plain
             if self.observes:
-                return await self._not_inspected(request, str(error))
+                return await self._not_inspected(request, "body", str(error))
             return await self._refused(request, not_deliverable(str(error)))
         try:
             return await self._delivery.apply(endpoint, request, document)
@@ -149,7 +149,7 @@ class Enforcement:
             return await self._refused(request, error.refusal)
         except BodyError as error:
             if self.observes:
-                return await self._not_inspected(request, str(error))
+                return await self._not_inspected(request, "body", str(error))
             return await self._refused(request, not_deliverable(str(error)))
         except StoreError as error:
             return plain if self.observes else out_of_order(f"its memory failed ({error})")
@@ -170,37 +170,34 @@ class Enforcement:
     async def refuse_body(self, request: Request, why: str, *, is_request: bool) -> Outcome:
         """Refuse a message whose body never came whole; in observe mode record it."""
         if self.observes:
-            return await self._not_inspected(request, why)
+            return await self._not_inspected(request, "body", why)
         return await self._refused(
             request, not_inspectable(why) if is_request else not_deliverable(why)
         )
 
-    async def not_inspected(self, request: Request, why: str) -> None:
-        """Record that something on a gated host passed unread."""
-        await self._not_inspected(request, why)
+    async def passes_upgraded(self, request: Request) -> None:
+        """Record that a connection to a gated host goes on in a protocol that nobody reads."""
+        await self._not_inspected(request, "upgrade", "a protocol upgrade")
 
     async def passes_unread(self, request: Request) -> None:
-        """Say and record, once each, which APIs carry calls past this release."""
+        """Record what goes to APIs that may carry calls past this release; say it once each."""
         name = surfaces.unread(segments(request.target))
-        key = (request.origin, name)
-        if not name or key in self._unread:
+        if not name:
             return
-        self._unread.add(key)
-        _log.warning("%s of %s is not gated in this release", name, request.origin)
-        try:
-            await self._not_inspected(request, f"{name} is not gated in this release")
-        except StoreError:
-            self._unread.discard(key)
-            raise
+        if (key := (request.origin, name)) not in self._unread:
+            self._unread.add(key)
+            _log.warning("%s: not gated in this release: %s", request.origin, name)
+        await self._not_inspected(request, "api", f"not gated in this release: {name}")
 
-    async def _not_inspected(self, request: Request, why: str) -> Forward:
+    async def _not_inspected(self, request: Request, cause: record.Cause, why: str) -> Forward:
         try:
             await self._gate.append(
                 [
                     record.coverage_record(
+                        cause,
+                        why,
                         request.method,
                         request.target,
-                        why,
                         origin=request.origin,
                         agent=request.caller(),
                         mode=self.mode,

@@ -25,6 +25,7 @@ from callgate.addon import Guard
 from callgate.audit import record
 from callgate.errors import SettingsError, StoreError
 from callgate.hosts import Hosts
+from callgate.metrics import Metrics
 from callgate.model import SurfaceName
 from callgate.policy import PolicyFile
 from callgate.settings import Settings, load, split_address
@@ -188,7 +189,14 @@ async def serve(
     address = f"http://{_name(bound.getsockname())}" if bound else "off"
     roots = ca.upstream_bundle(authority, settings.upstream_ca)
     proxy = Proxy(settings, authority)
-    assembled = await assembly.assemble(settings, policy, _approval_url(address), roots, on_record)
+    metrics = Metrics()
+
+    def tell(made: Record) -> None:
+        metrics.count(made)
+        if on_record:
+            on_record(made)
+
+    assembled = await assembly.assemble(settings, policy, _approval_url(address), roots, tell)
     try:
         proxy.guard.arm(assembled.enforcement)
         if bound:
@@ -197,7 +205,7 @@ async def serve(
         _handle_signals(proxy, wanted)
         async with contextlib.AsyncExitStack() as tasks:
             if bound:
-                await _serve_console(tasks, bound, assembled)
+                await _serve_console(tasks, bound, assembled, metrics)
             if policy:
                 _keep(tasks, _watch(policy, assembled, wanted))
             if stop:
@@ -231,6 +239,7 @@ async def _serve_console(
     tasks: contextlib.AsyncExitStack,
     bound: socket.socket,
     assembled: assembly.Assembled,
+    metrics: Metrics,
 ) -> None:
     async def is_ready() -> bool:
         try:
@@ -239,7 +248,7 @@ async def _serve_console(
             return False
         return True
 
-    server = console.server(console.application(assembled.store, is_ready))
+    server = console.server(console.application(assembled.store, is_ready, metrics))
     task = asyncio.ensure_future(server.serve([bound]))
 
     async def end() -> None:

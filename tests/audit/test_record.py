@@ -33,7 +33,7 @@ def every_record() -> list[dict[str, Json]]:
         record.refusal_record(ERROR, "POST", target, Mode.ENFORCE, decision=decision),
         record.approval_record(waiting),
         record.hosted_tool_record(SurfaceName.ASSISTANTS, "code_interpreter", "refused"),
-        record.coverage_record("POST", target, "streamed", mode=Mode.OBSERVE),
+        record.coverage_record("body", "streamed", "POST", target, mode=Mode.OBSERVE),
         record.process_record("start", "1.0", Mode.ENFORCE, ["on_scanner_error=allow"]),
         record.process_record("stop", "1.0", Mode.ENFORCE),
     ]
@@ -243,8 +243,10 @@ def test_hosted_tool_is_recorded() -> None:
 
 
 def test_uninspected_traffic_is_recorded() -> None:
-    assert record.coverage_record("GET", "/v1/x?a=b", "a streamed run", origin="api:443") == {
+    made = record.coverage_record("body", "a streamed run", "GET", "/v1/x?a=b", origin="api:443")
+    assert made == {
         "kind": "coverage",
+        "cause": "body",
         "origin": "api:443",
         "method": "GET",
         "path": "/v1/x",

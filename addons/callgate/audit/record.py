@@ -17,6 +17,13 @@ from callgate.canonical import Json
 from callgate.exchange import ApiError
 from callgate.model import Decision, Finding, Mode, SurfaceName, ToolResult, Verdict
 
+type Cause = Literal["api", "body", "channel", "endpoint", "result", "upgrade"]
+"""Why something was not inspected, in one word.
+
+An API that is not gated, a body that could not be read, a channel that no proxy sees, an
+endpoint that nobody knows, a result of an unknown call, an upgrade to another protocol.
+"""
+
 
 def call_record(decision: Decision, mode: Mode, policy: str = "") -> dict[str, Json]:
     """A call judged for the first time; `policy` is the hash of the policy in force."""
@@ -124,21 +131,23 @@ def hosted_tool_record(
 
 
 def coverage_record(
+    cause: Cause,
+    why: str,
     method: str,
     target: str,
-    why: str,
     *,
     origin: str = "",
     agent: str = "",
     mode: Mode | None = None,
 ) -> dict[str, Json]:
-    """Traffic that was not inspected, and why."""
+    """Traffic that was not inspected, and why: in a word, and in words."""
     return _record(
         "coverage",
         origin=origin,
         method=method,
         path=_path(target),
         agent=agent,
+        cause=cause,
         why=why,
         mode=mode and mode.value,
     )
