@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -119,6 +119,10 @@ class MemoryStore:
         items = [ApprovalItem(d.approval, d) for d in shown if d.approval]
         items.sort(key=lambda item: item.approval.created_at)
         return [item for item in items if state in (None, item.approval.state)]
+
+    async def pending(self, ids: Collection[str]) -> frozenset[str]:
+        waiting = await self.approvals(ApprovalState.PENDING)
+        return frozenset(item.approval.id for item in waiting if item.approval.id in ids)
 
     async def resolve(
         self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record

@@ -194,3 +194,51 @@ async def test_prefix_of_two_is_ambiguous(
 
     with pytest.raises(ApprovalError, match="2 approvals begin with 'apr_0000'"):
         await approvals.find("apr_0000")
+
+
+async def test_who_waits_is_told_of_the_answer_whenever_they_began_to_wait(
+    approvals: Approvals, store: MemoryStore
+) -> None:
+    mine, other = await ask(approvals, store, "1"), await ask(approvals, store, "2")
+    first = asyncio.create_task(approvals.decided([mine.id]))
+    both = asyncio.create_task(approvals.decided([mine.id, other.id]))
+    await asyncio.sleep(0.3)
+    late = asyncio.create_task(approvals.decided([other.id]))
+    await asyncio.sleep(0.3)
+    assert not (first.done() or both.done() or late.done())
+
+    await approvals.approve(other.id, "kim")
+    await asyncio.wait_for(asyncio.gather(both, late), 5)
+    assert not first.done()
+    await approvals.deny(mine.id, "kim")
+    await asyncio.wait_for(first, 5)
+
+
+async def test_only_what_is_waited_for_is_asked_of_the_store(
+    approvals: Approvals, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, mine = await ask(approvals, store, "1"), await ask(approvals, store, "2")
+    asked: list[frozenset[str]] = []
+
+    async def pending(ids: frozenset[str]) -> frozenset[str]:
+        asked.append(ids)
+        return frozenset(ids) if len(asked) < 3 else frozenset()
+
+    monkeypatch.setattr(store, "pending", pending)
+    gone = asyncio.create_task(approvals.decided([left.id]))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    await asyncio.wait_for(approvals.decided([mine.id]), 5)
+
+    assert asked == [{mine.id}] * 3
+
+
+async def test_who_waits_is_told_that_the_store_fails(
+    approvals: Approvals, store: MemoryStore
+) -> None:
+    approval = await ask(approvals, store)
+    store.failure = StoreError("disk full")
+
+    with pytest.raises(StoreError, match="disk full"):
+        await approvals.decided([approval.id])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from dataclasses import replace
 
 import pytest
 
 from callgate.judgement import combine, is_sound, judge_form, undecided
-from callgate.model import Effect, Reason, Verdict
+from callgate.model import CONSENTED, Effect, Reason, Verdict
 from tests.deciding import call, secret
 
 DOWN = undecided("down", Reason.SCANNER_UNAVAILABLE, "the scanner is down")
@@ -158,3 +159,17 @@ def test_kinds_that_nobody_knows_are_denied(kind: str, is_known: int) -> None:
 )
 def test_only_what_can_be_carried_out_is_a_verdict(answer: object, sound: bool) -> None:
     assert is_sound(answer) is sound
+
+
+@pytest.mark.parametrize("kind", sorted(CONSENTED))
+def test_what_the_api_runs_with_its_own_arguments_is_not_made_harmless_by_redaction(
+    kind: str,
+) -> None:
+    asked = replace(call(), kind=kind)
+    redacted = combine(asked, [verdict(Effect.SANITIZE, "a", "{}")])
+    waiting = combine(asked, [verdict(Effect.REQUIRE_APPROVAL, "a", "{}")])
+
+    assert (redacted.effect, redacted.reasons) == (Effect.DENY, ("SANITIZE_BY_a",))
+    assert waiting.effect is Effect.DENY
+    assert "with the arguments that it has" in redacted.explanation
+    assert combine(asked, [verdict(Effect.REQUIRE_APPROVAL)]).effect is Effect.REQUIRE_APPROVAL

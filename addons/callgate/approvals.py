@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ class Approvals:
         self._clock = clock
         self._ttl = timedelta(seconds=ttl_seconds)
         self._url = url
+        self._awaited: Counter[str] = Counter()
         self._looking: asyncio.Task[frozenset[str]] | None = None
 
     def now(self) -> datetime:
@@ -66,18 +68,25 @@ class Approvals:
     async def decided(self, ids: Collection[str]) -> None:
         """Return as soon as one of these approvals is not pending any more; raises StoreError.
 
-        However many wait, the store is asked once in a quarter of a second.
+        However many wait, the store is asked once in a quarter of a second, and only about
+        what is waited for: approvals that nobody waits for any more may be many.
         """
         wanted = frozenset(ids)
-        while True:
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.ensure_future(self._look())
-            if not wanted <= await asyncio.shield(self._looking):
-                return
+        self._awaited.update(wanted)
+        try:
+            while True:
+                if self._looking is None or self._looking.done():
+                    self._looking = asyncio.ensure_future(self._look())
+                if wanted & await asyncio.shield(self._looking):
+                    return
+        finally:
+            self._awaited -= Counter(wanted)
 
     async def _look(self) -> frozenset[str]:
+        """Which of the awaited approvals are not pending any more."""
         await asyncio.sleep(_LOOK_SECONDS)
-        return frozenset(item.approval.id for item in await self.pending())
+        asked = frozenset(self._awaited)
+        return asked - await self._store.pending(asked)
 
     async def approve(self, id: str, by: str, note: str = "") -> Approval:
         """Let the call go ahead; raises ApprovalError, StoreError."""

@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from callgate import canonical
 from callgate.errors import JsonError
-from callgate.model import Decision, Effect, Reason, ToolCall, Verdict
+from callgate.model import CONSENTED, Decision, Effect, Reason, ToolCall, Verdict
 
 _KINDS = frozenset(
     str.split(
@@ -71,7 +71,8 @@ def combine(call: ToolCall, verdicts: Sequence[Verdict]) -> Decision:
     """Strictest wins; reasons are those of every verdict that objects, strictest first.
 
     No verdict at all is a DENY: nobody has looked. So is a call that two scanners would
-    redact differently: what one of them leaves in, the other wants out. The decision's
+    redact differently: what one of them leaves in, the other wants out; and one to be redacted
+    that does not run in the app. The decision's
     verdicts are in order too, and of equal ones those that are sure come first.
     """
     ranked = sorted(verdicts, key=lambda v: (-v.effect.strictness, not v.is_final))
@@ -80,6 +81,9 @@ def combine(call: ToolCall, verdicts: Sequence[Verdict]) -> Decision:
     sanitized = _sanitized(call, ranked)
     if len(sanitized) > 1 and ranked[0].effect is not Effect.DENY:
         why = "the scanners would redact the arguments in different ways"
+        ranked.insert(0, _denial("form", None, why))
+    elif sanitized and call.kind in CONSENTED and ranked[0].effect is not Effect.DENY:
+        why = "the API would run the call with the arguments that it has"
         ranked.insert(0, _denial("form", None, why))
     strictest = ranked[0]
     objecting = [v for v in ranked if v.effect is not Effect.ALLOW or not v.is_final]

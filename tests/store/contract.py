@@ -330,6 +330,20 @@ class StoreContract:
         assert await ids(ApprovalState.APPROVED) == ["1"]
         assert await ids(ApprovalState.DENIED) == ["2"]
 
+    async def test_only_what_waits_is_pending(self, store: Store, clock: FakeClock) -> None:
+        asked = [pending(tool_call(str(n)), ttl_seconds=60) for n in range(4)]
+        await store.put(asked, [])
+        await resolve(store, asked[1], ApprovalState.APPROVED)
+        await resolve(store, asked[2], ApprovalState.DENIED)
+        ids = [a.approval.id for a in asked if a.approval]
+
+        assert await store.pending([*ids, "apr_unknown"]) == {ids[0], ids[3]}
+        assert await store.pending(ids[3:]) == {ids[3]}
+        assert await store.pending([]) == frozenset()
+        assert await store.pending([*ids, *map(str, range(1200))]) == {ids[0], ids[3]}
+        clock.advance(60)
+        assert await store.pending(ids) == frozenset()
+
     async def test_approval_of_a_decision_that_lost_is_not_stored(self, store: Store) -> None:
         asked = pending()
         await store.put([decided(Effect.DENY)], [])

@@ -28,10 +28,11 @@ def test_every_part_of_a_key_counts() -> None:
         replace(key, scope="other"),
         replace(key, id="other"),
         replace(key, digest="other"),
+        replace(key, agent="other"),
         replace(key, scope=key.scope + '", "' + key.id, id=""),
     ]
 
-    assert len({KEYED.call(k) for k in [key, *others]}) == 6
+    assert len({KEYED.call(k) for k in [key, *others]}) == 7
 
 
 def test_key_has_64_characters_whatever_the_ids_hold() -> None:

@@ -36,6 +36,14 @@ def test_decision_survives_a_row_but_for_what_is_raw(effect: Effect) -> None:
     assert decision.call.digest not in repr(row)
 
 
+def test_that_a_call_takes_no_notice_survives_a_row() -> None:
+    decision = decided()
+    for takes_none in (True, False):
+        call = replace(decision.call, takes_no_notice=takes_none)
+        row = decision_row(replace(decision, call=call), KEYED, NOON)
+        assert decision_of({**row, "seq": 1}).call.takes_no_notice is takes_none
+
+
 def test_damaged_row_is_a_value_error() -> None:
     row = decision_row(decided(), KEYED, NOON)
 

@@ -9,6 +9,7 @@ from callgate.errors import SettingsError, StoreError
 from callgate.store import StoreMissingError, open_store, sqlite_path
 from callgate.store.setup import prepare
 from callgate.store.sqlite import create_file, engines
+from callgate.store.tables import SCHEMA_VERSION
 
 
 async def salt_of(path: Path) -> bytes:
@@ -34,9 +35,10 @@ async def test_salt_is_made_once_per_database(tmp_path: Path) -> None:
 
 async def test_newer_schema_is_refused(tmp_path: Path) -> None:
     await salt_of(tmp_path / "a.db")
-    run(tmp_path / "a.db", "UPDATE meta SET value = '3' WHERE key = 'schema_version'")
+    newer = SCHEMA_VERSION + 1
+    run(tmp_path / "a.db", f"UPDATE meta SET value = '{newer}' WHERE key = 'schema_version'")
 
-    with pytest.raises(StoreError, match="has schema version 3, this Callgate knows 2"):
+    with pytest.raises(StoreError, match=f"has schema version {newer}, this Callgate knows {SCHEMA_VERSION}"):
         await salt_of(tmp_path / "a.db")
 
 

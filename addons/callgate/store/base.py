@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -81,6 +81,10 @@ class Store(Protocol):
 
     async def approvals(self, state: ApprovalState | None = None) -> list[ApprovalItem]:
         """Return approvals, oldest first; a pending one past its time counts as expired."""
+        ...
+
+    async def pending(self, ids: Collection[str]) -> frozenset[str]:
+        """Tell which of these approvals still wait for a person; quick, however many there are."""
         ...
 
     async def resolve(

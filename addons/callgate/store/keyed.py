@@ -32,9 +32,10 @@ class KeyedHash:
         return _PREFIX + self._hash(digest)
 
     def call(self, key: CallKey) -> str:
-        """One text of 64 characters for the five parts of a key."""
+        """One text of 64 characters for all parts of a key."""
         digest = self.digest(key.digest)
-        return self._hash(json.dumps([key.surface, key.origin, key.scope, key.id, digest]))
+        parts = [key.surface, key.origin, key.scope, key.id, digest, key.agent]
+        return self._hash(json.dumps(parts))
 
     def scope(self, surface: str, origin: str, scope: str) -> str:
         """One text of 64 characters for a scope."""

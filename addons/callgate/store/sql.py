@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import batched
@@ -60,6 +60,11 @@ _BY_IDS = (
 )
 _ASKED = _with_approval(is_outer=False).order_by(
     tables.approvals.c.created_at, tables.decisions.c.seq
+)
+_PENDING = select(tables.approvals.c.id).where(
+    tables.approvals.c.id.in_(bindparam("ids", expanding=True)),
+    tables.approvals.c.state == ApprovalState.PENDING.value,
+    tables.approvals.c.expires_at > bindparam("now"),
 )
 _REMEMBER = (
     insert_or_ignore(tables.decisions).on_conflict_do_nothing().returning(tables.decisions.c.key)
@@ -202,6 +207,18 @@ class SqlStore:
             query = query.where(tables.approvals.c.state == stored.value)
         items = await self._approvals(query)
         return [item for item in items if state in (None, item.approval.state)]
+
+    async def pending(self, ids: Collection[str]) -> frozenset[str]:
+        """See `Store.pending`."""
+
+        async def read(connection: AsyncConnection) -> frozenset[str]:
+            found: set[str] = set()
+            for some in batched(ids, _KEYS_PER_QUERY):
+                wanted = {"ids": some, "now": self._clock()}
+                found |= {row["id"] for row in await rows(connection, _PENDING, wanted)}
+            return frozenset(found)
+
+        return await self._read(read)
 
     async def resolve(
         self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from callgate.canonical import Json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def timestamp(moment: datetime) -> str:
