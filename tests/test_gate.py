@@ -16,7 +16,18 @@ import pytest
 
 from callgate import gate as gate_module
 from callgate.errors import StoreError
-from callgate.model import ApprovalState, CallKey, Decision, Effect, Mode, Reason, ToolCall, Verdict
+from callgate.model import (
+    QUOTED,
+    ApprovalState,
+    CallKey,
+    Decision,
+    Effect,
+    Mode,
+    Reason,
+    SurfaceName,
+    ToolCall,
+    Verdict,
+)
 from callgate.store import open_store
 from callgate.store.base import Record, Store
 from tests.deciding import POLICY, ScriptedScanner, allow, bench, call, secret
@@ -634,3 +645,34 @@ async def test_failing_store_is_asked_again_later(monkeypatch: pytest.MonkeyPatc
     made.store.failure = None  # type: ignore[attr-defined]
     scanner_down = replace(pending, approval=None)
     await asyncio.wait_for(made.gate.reconsidered([scanner_down]), 2)
+
+
+def issued(name: str, scope: str, arguments: str = "{}", agent: str = "kim") -> ToolCall:
+    one = call(name, arguments=arguments)
+    return replace(one, surface=SurfaceName.CHAT, scope=scope, agent=agent)
+
+
+async def test_quoted_call_is_decided_as_issued_whatever_was_quoted_before() -> None:
+    made = bench()
+    await made.gate.decide([issued("wipe", "chatcmpl-1"), issued("look", "chatcmpl-2")])
+
+    for _ in range(2):
+        found = await made.gate.recall(
+            [
+                issued("wipe", QUOTED),
+                issued("look", QUOTED),
+                issued("look", QUOTED, '{"x":2}'),
+            ]
+        )
+        assert [decision.effect.value for decision in found] == ["DENY", "ALLOW", "DENY"]
+
+
+async def test_verdict_is_the_agents_but_that_of_a_run_is_everybodys() -> None:
+    made = bench()
+    mine, theirs = (issued("pay", "chatcmpl-1", agent=agent) for agent in ("kim", "eve"))
+    decisions = await made.gate.decide([mine, theirs])
+    assert len({decision.trace for decision in decisions}) == 2
+
+    in_run, in_step = call("pay"), replace(call("pay"), agent="key:1")
+    decisions = await made.gate.decide([in_run, in_step])
+    assert len({decision.trace for decision in decisions}) == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +23,7 @@ from tests.deciding import (
     THREAD,
     Api,
     Bench,
+    ScriptedScanner,
     asked,
     at,
     bench,
@@ -203,3 +206,88 @@ async def test_stream_that_the_api_does_not_open_is_an_error() -> None:
         async with case.settlement.continued(at(asked()), asked(), SCOPE, case.denied):
             pass
     assert "added" not in [r.get("outcome") for r in await case.bench.records()]
+
+
+# -- call by call ---------------------------------------------------------------------------
+
+SESSION_PATH = "/v1/agents/sessions/sess_1"
+
+
+class EachCase:
+    """A session that waits for one denied call; its API answers with `statuses`, then 202."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.api = Api()
+        self.api.intercept = self._take
+        self.bench: Bench = bench(mode=Mode.WITHHOLD, api=self.api)
+        self.settlement = Settlement(self.bench.gate, Lookup(self.api), self.api)
+        self.submitted: list[object] = []
+        self._statuses = list(statuses)
+
+    async def _take(self, request: Request) -> Response | None:
+        self.submitted += json.loads(request.body)["events"]
+        status = self._statuses.pop(0) if self._statuses else 202
+        if not status:
+            raise UpstreamError("the network is down")
+        return Response(status)
+
+    async def settle(self, **changes: object) -> Decision:
+        request = asked("GET", SESSION_PATH)
+        about: dict[str, Json] = {"type": "function_call", "call_id": "call_1", "turn_id": "turn_1"}
+        action: Json = {**about, "name": "wipe", "arguments": "{}"}
+        document: Json = {"id": "sess_1", "required_actions": [action]}
+        [turn] = at(request).surface.read_response(at(request), request, document)
+        turn = replace(turn, **changes)  # type: ignore[arg-type]
+        [decision] = await self.bench.gate.decide(turn.calls)
+        await self.settlement.settle_each(at(request), request, [turn], [decision])
+        return decision
+
+
+async def test_denied_call_of_a_session_is_answered_once() -> None:
+    case = EachCase()
+    decision = await case.settle()
+    await case.settle()
+
+    about = {"type": "agent.session.input.tool_result", "turn_id": "turn_1", "call_id": "call_1"}
+    assert case.submitted == [{**about, "success": False, "error": notice(decision)}]
+    assert len(await case.bench.records("result")) == 1
+
+
+async def test_answer_that_comes_before_the_api_waits_is_given_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settlement_module, "_EARLY_SECONDS", (0.0, 0.0))
+    case = EachCase(400, 400)
+    await case.settle()
+    assert len(case.submitted) == 3
+    assert len(await case.bench.records("result")) == 1
+
+    stubborn = EachCase(400, 400, 400)
+    await stubborn.settle()
+    assert len(stubborn.submitted) == 3
+    assert await stubborn.bench.records("result") == []
+
+
+@pytest.mark.parametrize("status", [0, 403])
+async def test_answer_that_the_api_does_not_take_is_given_at_the_next_look(status: int) -> None:
+    case = EachCase(status)
+    await case.settle()
+    assert (len(case.submitted), await case.bench.records("result")) == (1, [])
+    await case.settle()
+    assert len(case.submitted) == 2
+
+
+async def test_turn_that_is_not_answered_call_by_call_is_left_alone() -> None:
+    case = EachCase()
+    await case.settle(settles_each=False)
+    assert case.submitted == []
+
+
+async def test_undecided_call_is_answered_only_where_nobody_asks_again() -> None:
+    case = EachCase()
+    case.bench = bench(mode=Mode.WITHHOLD, api=case.api, scanners=[ScriptedScanner(OSError())])
+    case.settlement = Settlement(case.bench.gate, Lookup(case.api), case.api)
+    assert not (await case.settle()).is_final
+    assert case.submitted == []
+    await case.settle(is_polled=False)
+    assert len(case.submitted) == 1

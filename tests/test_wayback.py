@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from tests.deciding import (
     Json,
     ScriptedScanner,
     allow,
+    asked,
+    at,
     bench,
     failing,
     forwarded,
@@ -592,3 +595,51 @@ async def test_no_result_goes_back_that_can_not_be_looked_up_or_recorded(mode: M
             503,
         )
     assert forwarded(await made.submit(output("call_a"))).body is None
+
+
+async def test_what_a_program_asked_is_never_answered_by_a_notice() -> None:
+    made = bench(choices=REPLACE)
+    caller = {"type": "program", "caller_id": "prog_1"}
+    item = {"type": "function_call", "call_id": "call_1", "name": "wipe", "arguments": "{}"}
+    asked_by_program = {"id": "resp_1", "output": [{**item, "caller": caller}]}
+    await made.respond(asked_by_program, "/v1/responses", "POST")
+    [decision] = await made.gate.known("responses", "api.openai.com:443", "responses/resp_1")
+
+    for text in ("done", notice(decision)):
+        # the app leaves out who asked
+        result = {"type": "function_call_output", "call_id": "call_1", "output": text}
+        body = {"previous_response_id": "resp_1", "input": [result]}
+        error = refused(await made.send(body, "/v1/responses", "")).error
+        assert error.code == "tool_call_denied"
+        assert "No text can stand in for it" in error.message
+
+
+async def test_result_counts_for_its_scope_whatever_the_request_quotes() -> None:
+    made = bench()
+    item = {"type": "function_call", "call_id": "call_1", "name": "wipe", "arguments": "{}"}
+    await made.respond({"id": "resp_1", "output": [item]}, "/v1/responses", "POST")
+    other_key = replace(asked("POST", "/v1/responses"), headers=(("authorization", "Bearer b"),))
+
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
+    body = {"previous_response_id": "resp_1", "input": [{**item, "name": "look"}, result]}
+    request = replace(other_key, body=json.dumps(body).encode())
+
+    assert refused(await made.enforcement.check_request(at(request), request))
+
+
+async def test_result_of_a_session_stands_alone() -> None:
+    made = bench()
+    path = "/v1/agents/sessions/sess_1"
+    actions = [
+        {"type": "function_call", "call_id": id, "turn_id": "t", "name": name, "arguments": {}}
+        for id, name in (("call_1", "wipe"), ("call_2", "look"))
+    ]
+    await made.respond({"id": "sess_1", "required_actions": actions}, path)
+
+    result = {"type": "agent.session.input.tool_result", "turn_id": "t", "success": True}
+    looked = {"events": [{**result, "call_id": "call_2", "output": "seen"}]}
+    assert forwarded(await made.send(looked, path, "/events")).body is None
+    assert made.api.sent == []
+    wiped = {"events": [{**result, "call_id": "call_1", "output": "gone"}]}
+    error = refused(await made.send(wiped, path, "/events")).error
+    assert (error.code, error.param) == ("tool_call_denied", "events[0].output")

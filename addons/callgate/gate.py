@@ -17,7 +17,7 @@ from callgate.approvals import Approvals
 from callgate.audit import record
 from callgate.errors import CallgateError, StoreError
 from callgate.judgement import combine, is_sound, judge_form, undecided
-from callgate.model import CallKey, Decision, Effect, Mode, Reason, ToolCall, Verdict
+from callgate.model import QUOTED, CallKey, Decision, Effect, Mode, Reason, ToolCall, Verdict
 from callgate.once import Once, Tell
 from callgate.scanners.base import Scanner
 from callgate.store.base import Record, Store
@@ -193,14 +193,15 @@ class Gate:
         As they were decided where they were issued to the same agent; the strictest decision,
         where servers give an id twice. Under a known id but with another name or arguments
         than any that was issued, a call is judged anew, and everything decided under that id
-        counts. Raises StoreError.
+        counts; to have been quoted before is not to have been issued. Raises StoreError.
         """
         found: dict[CallKey, list[Decision]] = {}
         unknown: list[ToolCall] = []
         seen = await self._seen(calls)
         for call in dict.fromkeys(calls):
             mine = [d for d in seen if d.call.id == call.id and d.call.agent == call.agent]
-            same = [decision for decision in mine if self._is_same(decision, call)]
+            issued = [decision for decision in mine if decision.call.scope != QUOTED]
+            same = [decision for decision in issued if self._is_same(decision, call)]
             found[call.key] = same or mine
             if not same:
                 unknown.append(call)

@@ -90,6 +90,15 @@ class Reason(StrEnum):
         "a shell command would destroy data or take over the machine",
     )
     DESTRUCTIVE_SQL = "DESTRUCTIVE_SQL", "a SQL statement would destroy data or run commands"
+    SENSITIVE_FILE = (
+        "SENSITIVE_FILE",
+        "an argument opens a credential store or a system file, or climbs out of its folder",
+    )
+    SSRF = "SSRF", "an argument leads to a metadata service, an inside host or a local file"
+    EXTERNAL_EXFILTRATION = (
+        "EXTERNAL_EXFILTRATION",
+        "the call would send data to a host or a recipient outside",
+    )
     MALFORMED_ARGUMENTS = (
         "MALFORMED_ARGUMENTS",
         "the arguments are not unambiguous JSON (broken, cut off, duplicate keys, NaN)",
@@ -106,6 +115,13 @@ class Reason(StrEnum):
     )
     APPROVAL_DENIED = "APPROVAL_DENIED", "a person denied the call"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED", "nobody decided in time"
+
+
+CONSENTED = frozenset(("mcp_approval_request", "computer_use_approval_request"))
+"""Kinds of calls that the API itself runs, as it knows them, once the app has said yes."""
+
+QUOTED = "quoted"
+"""Scope of calls that a history quotes: who quotes a call has not been issued it by that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +144,16 @@ class ToolCall:
     """Who asked: proxy user, else assistant id, else key fingerprint."""
     assistant: str = ""
     model: str = ""
+    takes_no_notice: bool = False
+    """See `ToolResult.takes_no_notice`; known of the call even where its result does not say."""
 
     @property
     def key(self) -> CallKey:
         """What the verdict is remembered by."""
-        return CallKey(self.surface, self.origin, self.scope, self.id, self.digest)
+        # a run is one assistant's, and its steps do not say whose; elsewhere answers may come
+        # from a server's cache, with the same ids for callers whose policies differ
+        agent = "" if self.surface is SurfaceName.ASSISTANTS else self.agent
+        return CallKey(self.surface, self.origin, self.scope, self.id, self.digest, agent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +165,7 @@ class CallKey:
     scope: str
     id: str
     digest: str
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

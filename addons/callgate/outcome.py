@@ -58,7 +58,8 @@ def not_answerable(decision: Decision) -> Refuse:
         ApiError(
             f"Callgate ended this turn: tool call {call.id[:80]!r} ({call.name[:80]}) was denied "
             f"[{', '.join(decision.reasons)}] (trace {decision.trace}), and its result can not be "
-            "a notice: a program at the API would take it for data, or it has to be a picture.",
+            "a notice: a program at the API would take it for data, it has to be a picture, or it "
+            "is of a type that Callgate does not know.",
             "tool_call_denied",
         ),
         decision,

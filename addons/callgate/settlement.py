@@ -16,6 +16,7 @@ from callgate.canonical import Json
 from callgate.errors import BodyError, UpstreamError
 from callgate.exchange import Request, Response
 from callgate.gate import Gate
+from callgate.judgement import is_undecided
 from callgate.lookup import Lookup, calls_of
 from callgate.model import Decision, Effect
 from callgate.surfaces.base import Endpoint, Turn
@@ -25,6 +26,8 @@ from callgate.upstream import StreamingUpstream
 _log = logging.getLogger(__name__)
 
 _REMEMBERED = 10_000
+_EARLY_SECONDS = (0.1, 0.3, 0.6)
+"""Pauses as the openai SDK has them where its result comes before the API waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,8 @@ class Settlement:
         for turn in turns:
             ids = {call.id for call in turn.calls} if turn.settles_each else set()
             for decision in decisions:
-                if decision.effect is Effect.DENY and decision.call.id in ids:
+                is_open = turn.is_polled and is_undecided(decision)
+                if decision.effect is Effect.DENY and decision.call.id in ids and not is_open:
                     await self._settle_one(endpoint, request, turn.scope, decision)
 
     async def _settle_one(
@@ -112,7 +116,7 @@ class Settlement:
                 request, scope, notices([denied]), is_streaming=False
             )
             try:
-                answer = await self._upstream.send(submit)
+                answer = await self._send_early(submit)
             except UpstreamError as error:
                 _log.warning("could not submit the notice of %s: %s", scope, error)
                 return
@@ -121,6 +125,16 @@ class Settlement:
                 return
             self._remember(turn)
             await self._gate.append([record.notice_record(denied, self._gate.mode)])
+
+    async def _send_early(self, submit: Request) -> Response:
+        """Send an answer to a call that the API may tell of before it waits for it."""
+        answer = await self._upstream.send(submit)
+        for seconds in _EARLY_SECONDS:
+            if answer.status != 400:
+                break
+            await asyncio.sleep(seconds)
+            answer = await self._upstream.send(submit)
+        return answer
 
     def _remember(self, turn: Round) -> None:
         self._settled[turn] = None

@@ -17,7 +17,7 @@ from callgate.exchange import ApiError, Request
 from callgate.gate import Gate
 from callgate.hosted import HostedTools
 from callgate.lookup import Lookup, calls_of
-from callgate.model import Decision, Effect, Finding, Mode, SurfaceName, ToolResult
+from callgate.model import CONSENTED, Decision, Effect, Finding, Mode, SurfaceName, ToolResult
 from callgate.outcome import Choices, Forward, Outcome, Refuse, out_of_order
 from callgate.policy import Policy
 from callgate.store.base import Record
@@ -40,11 +40,18 @@ class Judged:
     decision: Decision | None
 
     @property
+    def takes_no_notice(self) -> bool:
+        """See `ToolResult.takes_no_notice`; an app may leave out of a result who asked."""
+        return self.result.takes_no_notice or (
+            self.decision is not None and self.decision.call.takes_no_notice
+        )
+
+    @property
     def is_notice(self) -> bool:
         """The output is exactly the text that stands in for a denied call's result."""
         return (
             self.decision is not None
-            and not self.result.takes_no_notice
+            and not self.takes_no_notice
             and self.result.output == annotation.notice(self.decision)
         )
 
@@ -161,7 +168,7 @@ class WayBack:
 
     def _can_replace(self, one: Judged) -> bool:
         replaces = self._choices.on_denied_result == "replace"
-        return replaces and one.decision is not None and not one.result.takes_no_notice
+        return replaces and one.decision is not None and not one.takes_no_notice
 
     async def _known(self, endpoint: Endpoint, request: Request, outgoing: Outgoing) -> _Known:
         """What was decided on the calls that the results answer.
@@ -170,12 +177,14 @@ class WayBack:
         by id alone where that is enough, and at last by asking the API.
         """
         surface, origin, scope = endpoint.surface.name, request.origin, outgoing.answers
-        missing = {result.call_id for result in outgoing.results}
+        answered = {result.call_id for result in outgoing.results}
+        missing = set(answered)
         echoes = [call for call in outgoing.echoes if call.id in missing]
         found = await self._gate.recall(echoes) if echoes else []
         missing -= {d.call.id for d in found}
         scoped = await self._gate.known(surface, origin, scope) if scope else []
-        found += [d for d in scoped if d.call.id in missing]
+        # also where the request quotes the call: it could quote another under the same id
+        found += [d for d in scoped if d.call.id in answered]
         missing -= {d.call.id for d in found}
         if missing and outgoing.reaches_back:
             found += await self._gate.seen(surface, origin, sorted(missing), request.caller())
@@ -203,9 +212,9 @@ class WayBack:
         denied = {
             d.call.id: d
             for d in known.scope
-            if d.effect is Effect.DENY and d.call.id not in answered
+            if d.effect is Effect.DENY and d.call.id not in answered and not d.call.takes_no_notice
         }
-        if not denied:
+        if not denied or outgoing.answers_each:
             return []
         try:
             scope = outgoing.answers
@@ -254,9 +263,10 @@ class WayBack:
                 one.decision, one.result, outcome, self._gate.mode, findings
             )
         return record.coverage_record(
+            "result",
+            f"a result of an unknown call was {outcome}",
             request.method,
             request.target,
-            f"a result of an unknown call was {outcome}",
             origin=request.origin,
             agent=request.caller(),
             mode=self._gate.mode,
@@ -308,7 +318,9 @@ def _result_refused(one: Judged, count: int, why: str) -> Refuse:
     way_out = f"To go on without it, submit exactly this as its output: {notice!r}" + (
         "; or cancel the run." if call.surface is SurfaceName.ASSISTANTS else "."
     )
-    if one.result.takes_no_notice:
+    if call.kind in CONSENTED:
+        way_out = "To go on without it, decline it instead."
+    if one.takes_no_notice:
         way_out = "No text can stand in for it: begin a new conversation."
     if decision.effect is Effect.REQUIRE_APPROVAL and decision.approval:
         text = (

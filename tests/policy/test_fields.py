@@ -16,6 +16,21 @@ def test_every_spelling_given_counts() -> None:
     assert fields.values(["amount"]) == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "has_two"),
+    [
+        ({"a": 1, "A": 2}, True),
+        ({"list": [{"x": {"name": 1, "NAME": 1}}]}, True),
+        ({"size": 1, "\u017fize": 2}, True),
+        ({"a": {"b": 1}, "c": {"B": 2}}, False),
+        (["a", "A"], False),
+        (None, False),
+    ],
+)
+def test_fields_that_differ_in_case_only_have_two_readings(arguments: Json, has_two: bool) -> None:
+    assert Fields(arguments).has_two_readings() is has_two
+
+
 def test_fields_are_found_by_ending() -> None:
     fields = Fields({"file_path": "a", "sourcePath": "b", "pathology": "c"})
     assert fields.ending_in(("path",)) == ["a", "b"]

@@ -74,3 +74,11 @@ def test_bad_globs_are_named(glob: str) -> None:
 @pytest.mark.parametrize("glob", ["a", "a*", "[ab]?", "[[]", "a]"])
 def test_good_globs_have_no_problem(glob: str) -> None:
     assert glob_problem(glob) is None
+
+
+def test_pattern_that_allows_does_not_look_past_a_namespace() -> None:
+    guarding = ToolPattern.of("pay", folds=True)
+    allowing = ToolPattern.of("pay", folds=False, allows=True)
+    assert guarding.matches("shop.Pay", fold("shop.Pay"))
+    assert not allowing.matches("shop.pay", "shop.pay")
+    assert allowing.matches("pay", "pay")

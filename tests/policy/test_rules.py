@@ -106,3 +106,10 @@ def test_a_selector_about_something_unknown_does_not_fit() -> None:
     caller = {"assistant": "", "agent": "", "model": "", "surface": "chat"}
     assert not section.fits(caller)
     assert section.fits({**caller, "assistant": "asst_a"})
+
+
+def test_a_condition_about_fields_with_two_readings_fails_closed() -> None:
+    arguments: Json = {"x": 1, "X": 9}
+    assert ask(rule(Effect.DENY, when="args.x > 5"), arguments) is Answer.APPLIES
+    assert ask(rule(Effect.ALLOW, when="args.x < 5"), arguments) is Answer.PASSES
+    assert ask(rule(Effect.DENY, when='agent == "eve"'), arguments) is Answer.PASSES

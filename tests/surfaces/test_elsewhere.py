@@ -114,3 +114,10 @@ def test_nothing_else_is_known_of_such_a_path() -> None:
         ELSEWHERE.owner(request(), "")
     with pytest.raises(ValueError, match="answer"):
         ELSEWHERE.settlement(request(), "", {}, is_streaming=False)
+
+
+def test_event_with_two_readings_is_refused() -> None:
+    with pytest.raises(BodyError):
+        parts('{"item":1,"item":2}')
+    [passing] = parts("no JSON at all")
+    assert isinstance(passing, Passing)

@@ -93,6 +93,9 @@ def test_arguments_are_text_or_any_json(arguments: Any, text: str) -> None:
         {"function_call": "f"},
         {"function_call": {"arguments": "{}"}},
         {"tool_calls": [call("a"), call("a", "other")]},
+        {"tool_calls": [{**call("a"), "Function": {"name": "g"}}]},
+        {"tool_calls": [{"id": "a", "custom": {"name": "f", "INPUT": "x"}}]},
+        {"function_call": {"name": "f", "argument\u017f": "{}"}},
     ],
 )
 def test_malformed_calls_are_refused(message: Json) -> None:

@@ -167,7 +167,8 @@ def test_unknown_events_of_a_call_are_held_with_it() -> None:
 
 
 def test_late_events_of_a_call_go_with_it() -> None:
-    late = {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": "{}"}
+    late = {"type": "response.function_call_arguments.done", "output_index": 0}
+    late["arguments"] = A["arguments"]
     again = {"type": "response.output_item.done", "output_index": 0, "item": A}
     raw = stream(*told(A), late, again)
     assert out(parts(raw)) == raw
@@ -212,8 +213,12 @@ def test_calls_of_an_unknown_type_are_calls() -> None:
         [{"type": "response.output_item.added", "output_index": 0, "item": said(), "more": A}],
         [{"type": "response.completed", "response": response(A, call("call_1", "other"))}],
         [{"type": "response.shell_call_command.delta", "output_index": 4, "delta": "rm"}],
+        [*told(A), told(A)[1]],
+        [*script(A), {**told(A)[-2], "arguments": '{"x":2}'}],
+        [*told(A)[:2], told(A)[0]],
+        [*script(A), told(A)[0]],
     ],
-    ids=range(12),
+    ids=range(16),
 )
 def test_what_clients_would_read_in_different_ways_is_refused(events: list[Json]) -> None:
     with pytest.raises(BodyError):

@@ -365,7 +365,7 @@ def replaced(document: Object, outputs: Mapping[str, str], kind: str = "function
 def test_a_result_is_replaced_and_a_missing_one_added() -> None:
     document: Object = {"input": [function_output(), message()]}
     assert replaced(document, {"call_1": "a", "call_2": "b"}) == {
-        "input": [function_output("call_1", "a"), message(), function_output("call_2", "b")]
+        "input": [function_output("call_1", "a"), function_output("call_2", "b"), message()]
     }
     found = outgoing(document)
     assert {result.call_id: result.output for result in found.results} == {
@@ -377,8 +377,8 @@ def test_a_result_is_replaced_and_a_missing_one_added() -> None:
 def test_a_text_input_becomes_the_users_message() -> None:
     assert replaced({"input": "Hello"}, {"call_1": "a"}) == {
         "input": [
-            {"type": "message", "role": "user", "content": "Hello"},
             function_output("call_1", "a"),
+            {"type": "message", "role": "user", "content": "Hello"},
         ]
     }
 
@@ -395,11 +395,11 @@ def test_a_text_input_becomes_the_users_message() -> None:
         ),
         (
             {"response": {"input": [message()]}},
-            {"response": {"input": [message(), function_output()]}},
+            {"response": {"input": [function_output(), message()]}},
         ),
         (
             {"input": [message()], "response": {}},
-            {"input": [message(), function_output()], "response": {}},
+            {"input": [function_output(), message()], "response": {}},
         ),
     ],
 )

@@ -475,3 +475,23 @@ def test_comments_and_events_without_data_keep_their_place() -> None:
     found = parts(whole)
     assert all(isinstance(part, Passing) for part in found)
     assert out(found) == whole
+
+
+RENAMED = {"index": 0, "type": "function", "function": {"name": "_safe", "arguments": ""}}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [*told(A), ("thread.run.step.delta", delta(RENAMED))],
+        [*told(A), ("thread.run.step.in_progress", step())],
+        [*told(A)[:-1], ("thread.run.queued", told(A)[-1][1])],
+        [("", {"event": "thread.run.requires_action", "data": run("requires_action", A)})],
+    ],
+    ids=["name in pieces", "step begins anew", "piece under another name", "event in an event"],
+)
+def test_what_sdks_would_put_together_in_another_way_is_refused(
+    events: list[tuple[str, Json]],
+) -> None:
+    with pytest.raises(BodyError):
+        parts(stream(*events))

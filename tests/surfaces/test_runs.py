@@ -354,6 +354,8 @@ def test_an_id_that_would_be_another_path_is_refused(id: str) -> None:
         {"id": "c", "type": ["function"], "function": {"name": "f"}},
         {"id": "c", "type": 5, "name": "f"},
         {"id": "c", "type": "mcp", "name": {"x": 1}},
+        {"id": "c", "type": "function", "function": {"name": "f", "Name": "g"}},
+        {"id": "c", "type": "function", "function": {"name": "f"}, "Id": "d"},
     ],
     ids=repr,
 )

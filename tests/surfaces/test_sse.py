@@ -19,7 +19,7 @@ STREAMS = {
     "no space": b"event:a\ndata:1\n\ndata:  two spaces\n\n",
     "several lines": b"data: {\ndata: }\ndata\n\n",
     "comments": b": hi\n\n: there\ndata: 1\n: in between\ndata: 2\n\n",
-    "mark": b"\xef\xbb\xbfdata: 1\n\n\xef\xbb\xbfdata: 2\n\n",
+    "mark": b"\xef\xbb\xbfdata: 1\n\ndata: 2\n\n",
     "other fields": b"id: 7\nretry: 10\nx: y\ndata: 1\n\n",
     "no events": b"\n\n\n\n",
     "cut off": b"data: 1\n\ndata: 2\nevent: c",
@@ -60,7 +60,7 @@ def test_every_cut_gives_the_same_events_and_all_the_bytes(stream: bytes) -> Non
         ("no space", [("a", "1"), ("", " two spaces")]),
         ("several lines", [("", "{\n}\n")]),
         ("comments", [("", "1\n2")]),
-        ("mark", [("", "1")]),
+        ("mark", [("", "1"), ("", "2")]),
         ("other fields", [("", "1")]),
         ("no events", []),
         ("cut off", [("", "1"), ("c", "2")]),
@@ -120,3 +120,8 @@ def test_reader_gives_up_what_has_not_ended() -> None:
     assert list(reader.feed(b"data: 1")) == []
     assert reader.give_up() == b"data: 1"
     assert reader.finish() is None
+
+
+def test_mark_before_a_later_line_is_refused_for_some_clients_drop_it() -> None:
+    with pytest.raises(BodyError, match="byte order mark"):
+        read([b"data: 1\n\n\xef\xbb\xbfdata: 2\n\n"])

@@ -29,13 +29,24 @@ class Fields:
 
     def strings(self) -> Iterator[str]:
         """Yield every string of the arguments, keys included, at any depth."""
-        waiting = [self.arguments]
-        while waiting:
-            node = waiting.pop()
+        for node in self._nodes():
             if isinstance(node, str):
                 yield node
             elif isinstance(node, dict):
                 yield from node
+
+    def has_two_readings(self) -> bool:
+        """Tell whether some object has fields that only differ in case: parsers that do not
+        tell them apart see one of the two."""
+        objects = (node for node in self._nodes() if isinstance(node, dict))
+        return any(len({name.casefold() for name in node}) < len(node) for node in objects)
+
+    def _nodes(self) -> Iterator[Json]:
+        waiting = [self.arguments]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            if isinstance(node, dict):
                 waiting.extend(node.values())
             elif isinstance(node, list):
                 waiting.extend(node)

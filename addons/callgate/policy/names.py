@@ -1,4 +1,4 @@
-"""Tool names and selectors: exact or glob, and the second look that deny rules take."""
+"""Tool names and selectors: exact or glob, and the second look of rules that do not allow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INVISIBLE = frozenset(("Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"))
 
 
 def fold(text: str) -> str:
-    """Reduce text to what a reader sees: for deny rules only.
+    """Reduce text to what a reader sees: for rules that do not allow.
 
     Compatibility forms are unified (NFKD), case, accents, white space and invisible characters
     go, Cyrillic and Greek look-alikes become Latin. `" ＤELETE\\u200b_User"` → `delete_user`.
@@ -77,14 +77,14 @@ class ToolPattern:
     text: str
     exact: Glob
     folded: Glob | None
-    """Also asked, about the folded name, by rules that deny."""
+    """Also asked, about the folded name, by rules that deny or ask for approval."""
     is_allowing: bool = False
     """Not asked about a name without its namespace (`NAMESPACE.NAME`, `mcp.SERVER.NAME`):
     what one namespace's tool may do, another's of the same name may not."""
 
     @classmethod
     def of(cls, text: str, *, folds: bool, allows: bool = False) -> ToolPattern:
-        """Compile the pattern as written and, for rules that deny, as `fold` leaves it."""
+        """Compile the pattern as written and, where it `folds`, as `fold` leaves it."""
         return cls(text, Glob.of(text), Glob.of(fold(text)) if folds else None, allows)
 
     def matches(self, name: str, folded: str) -> bool:

@@ -53,6 +53,14 @@ class Subject:
     variables: Mapping[str, object]
     fields: Fields | None
 
+    @property
+    def doubt(self) -> str:
+        """Why the arguments can not be told for sure; empty where they can."""
+        if self.fields is None:
+            return "needs arguments, which only the API sees"
+        is_ambiguous = self.fields.has_two_readings()
+        return "depends on fields that differ in case only" if is_ambiguous else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -76,8 +84,8 @@ class Rule:
         """
         doubt = ""
         if self.condition is not None:
-            if subject.fields is None and self.condition.needs_arguments:
-                truth, why = Truth.UNKNOWN, "`when` needs arguments, which only the API sees"
+            if self.condition.needs_arguments and subject.doubt:
+                truth, why = Truth.UNKNOWN, f"`when` {subject.doubt}"
             else:
                 outcome = self.condition.holds(subject.variables)
                 truth, why = outcome.truth, outcome.why

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import unquote
 
+from callgate.surfaces.agents import Agents
 from callgate.surfaces.assistants import Assistants
 from callgate.surfaces.base import Endpoint, Surface
 from callgate.surfaces.chat import Chat
@@ -10,7 +11,7 @@ from callgate.surfaces.elsewhere import Elsewhere
 from callgate.surfaces.realtime import Live, Realtime
 from callgate.surfaces.responses import Responses
 
-SURFACES: Sequence[Surface] = (Assistants(), Chat(), Responses(), Realtime(), Live())
+SURFACES: Sequence[Surface] = (Assistants(), Chat(), Responses(), Agents(), Realtime(), Live())
 
 ELSEWHERE = Elsewhere()
 
@@ -29,7 +30,6 @@ _UNREAD = {
     "fine_tuning": "Fine-tuning",
     "evals": "Evals",
     "chatkit": "ChatKit",
-    "sessions": "Agents sessions",
 }
 
 
@@ -44,6 +44,14 @@ def endpoint_for(method: str, segments: Sequence[str]) -> Endpoint | None:
 def is_plain(segments: Sequence[str]) -> bool:
     """Tell whether a path is one of the API's that no calls are read from."""
     return any(part.lower() in _PLAIN for part in segments)
+
+
+def may_carry(segments: Sequence[str]) -> bool:
+    """Tell whether answers on a path that no surface knows are searched for calls.
+
+    Completions of other makers (`agents/completions`) have some, the old ones of this API none.
+    """
+    return not is_plain(segments) or segments[-1].lower() == "completions"
 
 
 def mentions_calls(target: str) -> bool:

@@ -58,6 +58,8 @@ class Outgoing:
     """Scope that this request continues: the API wants results of all its waiting calls."""
     echoes: Sequence[ToolCall] = ()
     """Calls that the request itself quotes, as histories do; its results name them by id."""
+    answers_each: bool = False
+    """The API takes each result by itself: calls that are not answered here are no matter."""
     reaches_back: bool = False
     """Results may also answer calls of scopes before that one."""
     is_streaming: bool = False

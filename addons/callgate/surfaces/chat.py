@@ -12,7 +12,7 @@ from callgate import canonical
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
-from callgate.model import SurfaceName, ToolResult
+from callgate.model import QUOTED, SurfaceName, ToolResult
 from callgate.surfaces import messages
 from callgate.surfaces.base import (
     Endpoint,
@@ -27,9 +27,6 @@ from callgate.surfaces.base import (
 from callgate.surfaces.chat_events import ChatEvents
 from callgate.surfaces.messages import Entry, Object, entries
 from callgate.surfaces.paths import Operations, locate
-
-QUOTED = "quoted"
-"""Scope of calls that a request quotes."""
 
 _OPERATIONS: Operations = (
     (("chat", "completions"), {"POST": "completions.create", "GET": "completions.list"}),

@@ -34,6 +34,7 @@ class Part:
 
     def add(self, piece: Object, *, is_legacy: bool) -> None:
         """Take in one piece; raises BodyError where SDKs would put it together differently."""
+        messages.refuse_odd_keys(piece)
         if is_legacy:
             _join(self.item, piece)
             return

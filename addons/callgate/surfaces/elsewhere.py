@@ -163,7 +163,7 @@ class EventGroup:
 
 
 class ElsewhereEvents:
-    """See `Events`; what is no JSON passes."""
+    """See `Events`; what is no JSON at all passes."""
 
     scope = ""
     held_bytes = 0
@@ -182,6 +182,8 @@ class ElsewhereEvents:
         try:
             document = canonical.parse(event.data or "")
         except JsonError:
+            if (event.data or "").lstrip().startswith("{"):
+                raise
             yield Passing(event.raw)
             return
         turns = self._surface.read_response(self._endpoint, self._request, document)

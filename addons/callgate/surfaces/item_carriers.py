@@ -50,7 +50,7 @@ def refuse_stray_calls(document: Json, read: Collection[int]) -> None:
     for node in _beside(document, read):
         for key in node:
             # some clients' parsers do not tell letters apart
-            if key not in _CARRIERS and key.lower() in _CARRIERS:
+            if key not in _CARRIERS and key.casefold() in _CARRIERS:
                 raise BodyError(f"there is a field {key!r}, which is not one of the API's")
         if _looks_like_call(node):
             raise BodyError("a tool call stands where the API has none")

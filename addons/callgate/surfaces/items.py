@@ -19,9 +19,6 @@ from callgate.surfaces.base import Turn
 
 type Object = dict[str, Json]
 
-QUOTED = "quoted"
-"""Scope of calls that a history quotes."""
-
 APPROVAL = "mcp_approval_request"
 COMPUTER = "computer_call"
 
@@ -89,7 +86,7 @@ def is_hosted(item: Object) -> bool:
 def refuse_odd_keys(item: Object) -> None:
     """Raise BodyError for a known key in other letters: not all parsers tell them apart."""
     for key in item:
-        if key not in _FIELDS and key.lower() in _FIELDS:
+        if key not in _FIELDS and key.casefold() in _FIELDS:
             raise BodyError(f"an item has a field {key!r}, which is not one of the API's")
 
 
@@ -141,6 +138,7 @@ def call_of(request: Request, scope: str, item: Object, model: str = "") -> Tool
         kind=kind,
         agent=request.caller(),
         model=model,
+        takes_no_notice=is_unanswerable(item),
     )
 
 

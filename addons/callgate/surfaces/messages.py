@@ -19,6 +19,7 @@ type Object = dict[str, Json]
 
 CARRIERS = frozenset(("tool_calls", "function_call"))
 _LEGACY = "function_call:"
+_FIELDS = frozenset(("id", "type", "function", "custom", "name", "arguments", "input", "index"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,15 @@ def input_in(arguments: str) -> str:
     return text if isinstance(text, str) else arguments
 
 
+def refuse_odd_keys(item: Object) -> None:
+    """Raise BodyError for a known key of a call in other letters: some clients' parsers do not
+    tell them apart."""
+    for node in (item, item.get("function"), item.get("custom")):
+        for key in node if isinstance(node, dict) else ():
+            if key not in _FIELDS and key.casefold() in _FIELDS:
+                raise BodyError(f"a tool call has a field {key!r}, which is not one of the API's")
+
+
 def entries(message: Object) -> Iterator[Entry]:
     """Every call in a message; raises BodyError where calls should be and are none."""
     listed = message.get("tool_calls")
@@ -127,11 +137,13 @@ def entries(message: Object) -> Iterator[Entry]:
     for item in listed or ():
         if not isinstance(item, dict):
             raise BodyError("a tool call must be an object")
+        refuse_odd_keys(item)
         yield Entry(item)
     legacy = message.get("function_call")
     if legacy is not None:
         if not isinstance(legacy, dict):
             raise BodyError("function_call must be an object")
+        refuse_odd_keys(legacy)
         yield Entry(legacy, is_legacy=True)
 
 
@@ -201,7 +213,7 @@ def refuse_strays(document: Json, read: Collection[int]) -> None:
             waiting += node
         elif isinstance(node, dict):
             for key, value in node.items():
-                is_carrier = key.lower() in CARRIERS and isinstance(value, dict | list) and value
+                is_carrier = key.casefold() in CARRIERS and isinstance(value, dict | list) and value
                 if is_carrier and (id(node) not in read or key not in CARRIERS):
                     raise BodyError(f"there are calls under a {key[:40]!r} that is not a message's")
                 if not is_carrier:

@@ -15,7 +15,10 @@ type Operations = Sequence[tuple[tuple[str, ...], Mapping[str, str]]]
 
 _WITHOUT_BODIES = frozenset(("HEAD", "CONNECT"))
 _PAGINATION = frozenset(
-    str.split("limit order after before include[] include run_id stream starting_after")
+    str.split(
+        "limit order after before include[] include run_id stream starting_after "
+        "include_obfuscation"
+    )
 )
 
 

@@ -16,7 +16,7 @@ from callgate import canonical
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
-from callgate.model import SurfaceName
+from callgate.model import QUOTED, SurfaceName
 from callgate.surfaces import realtime_items as items
 from callgate.surfaces.base import (
     Change,
@@ -134,7 +134,7 @@ class Realtime(Surface):
             hosted_tools=list(_hosted_tools(message)),
             answers=endpoint.scope if continues else "",
             echoes=[
-                items.call_of(request, "quoted", one.item)
+                items.call_of(request, QUOTED, one.item)
                 for one in placed
                 if items.is_call(one.item)
             ],

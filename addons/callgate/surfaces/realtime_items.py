@@ -92,7 +92,7 @@ def refuse_strays(document: Object, placed: Sequence[Placed]) -> None:
     read = [one.item for one in placed]
     for node in (document, document.get("response"), *read):
         for key in node if isinstance(node, dict) else ():
-            if key not in _FIELDS and key.lower() in _FIELDS:
+            if key not in _FIELDS and key.casefold() in _FIELDS:
                 raise BodyError(f"a message has a field {key!r}, which is not one of the API's")
     known = {id(item) for item in read}
     waiting: list[Json] = [document]
@@ -156,6 +156,7 @@ def call_of(request: Request, scope: str, item: Object, model: str = "") -> Tool
         kind=kind,
         agent=request.caller(),
         model=model,
+        takes_no_notice=is_of_program(item),
     )
 
 

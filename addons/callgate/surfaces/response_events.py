@@ -51,6 +51,8 @@ class Lane:
     """Items that are no calls."""
     names: dict[str, str] = field(default_factory=dict)
     """Item id → place."""
+    is_over: bool = False
+    """The response has been told to its end."""
     first: int | None = None
     """Index of the first call: what comes behind it in the output waits with it."""
     told: set[str] = field(default_factory=set)
@@ -58,7 +60,7 @@ class Lane:
 
     def begin(self, id: str) -> None:
         """Forget the items of the response before."""
-        self.id = id
+        self.id, self.is_over = id, False
         self.over, self.plain, self.names, self.first = {}, set(), {}, None
 
 
@@ -133,6 +135,7 @@ class ResponseEvents:
         refuse_stray_calls(document, {id(item) for item in listed})
         if response.get("status") not in ("in_progress", "queued"):
             yield from self._release(lane)
+            lane.is_over = True
         turn = self._turn(lane, listed, response)
         if not turn.calls:
             yield Passing(event.raw)
@@ -154,6 +157,11 @@ class ResponseEvents:
             return
         if key in lane.plain:
             raise BodyError("an item turns into a tool call")
+        if document.get("type") == "response.output_item.added" and (
+            lane.is_over or key in lane.over or key in lane.held
+        ):
+            # openai-node adds another item each time
+            raise BodyError("a tool call is added twice, or to a response that is over")
         if key in lane.over:
             _refuse_change(lane.over[key], item)
             yield LateGroup(event, self._turns(lane, [lane.over[key], item]))
@@ -175,6 +183,7 @@ class ResponseEvents:
             kind = event.name
         key = self._place(lane, document)
         if key in lane.over:
+            _refuse_more(lane.over[key], document)
             yield LateGroup(event, self._turns(lane, [lane.over[key]]))
         elif key in lane.held or self._opens(lane, key, kind):
             held = lane.held.setdefault(key, Held(document.get("output_index")))
@@ -263,6 +272,13 @@ def _refuse_change(before: Object, now: Object) -> None:
     for key in ("type", "call_id", "name", "namespace", "server_label"):
         if before.get(key) not in (None, "") and now.get(key) != before[key]:
             raise BodyError(f"a tool call changes its {key}")
+
+
+def _refuse_more(item: Object, document: Object) -> None:
+    """openai-node puts late pieces into the call, even of a response that is complete."""
+    tells = [document[key] != item.get(key) for key in ("arguments", "input") if key in document]
+    if document.get("delta") or any(tells):
+        raise BodyError("a tool call goes on after its end")
 
 
 def _document(event: SseEvent) -> Object | None:

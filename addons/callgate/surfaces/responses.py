@@ -15,7 +15,7 @@ from callgate import canonical
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request, segments
-from callgate.model import SurfaceName
+from callgate.model import QUOTED, SurfaceName
 from callgate.surfaces import base, hosted_items, item_carriers, item_results, items
 from callgate.surfaces.base import (
     Endpoint,
@@ -26,7 +26,7 @@ from callgate.surfaces.base import (
     Surface,
     Turn,
 )
-from callgate.surfaces.items import QUOTED, Object
+from callgate.surfaces.items import Object
 from callgate.surfaces.paths import Operations, locate, query_of, quoted, with_query
 from callgate.surfaces.response_events import ResponseEvents
 
@@ -111,7 +111,7 @@ class Responses(Surface):
         )
 
     def replace_results(self, document: Json, outputs: Sequence[Substitute]) -> None:
-        """See `Surface.replace_results`; missing ones are added at the end of the input."""
+        """See `Surface.replace_results`; missing ones stand before what is said anew."""
         body = _object(document)
         missing = list(outputs)
         for one in _inputs(body):
@@ -123,7 +123,11 @@ class Responses(Surface):
         value = node.get(key)
         if isinstance(value, str):
             value = [{"type": "message", "role": "user", "content": value}]
-        node[key] = [*(value if isinstance(value, list) else ()), *added]
+        listed = value if isinstance(value, list) else []
+        place = len(listed)
+        while place and "role" in _object(listed[place - 1]):
+            place -= 1
+        node[key] = [*listed[:place], *added, *listed[place:]]
 
     def remove_hosted_tools(self, document: Json, names: Sequence[str]) -> None:
         """See `Surface.remove_hosted_tools`."""

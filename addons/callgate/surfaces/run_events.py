@@ -17,6 +17,7 @@ from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.surfaces import runs
 from callgate.surfaces.base import Change, Endpoint, Frame, Group, Passing, Turn
+from callgate.surfaces.messages import refuse_odd_keys
 from callgate.surfaces.runs import Object
 from callgate.surfaces.sse import SseEvent
 
@@ -36,6 +37,7 @@ class Part:
 
     def add(self, item: Object) -> None:
         """Take in one delta; raises BodyError for pieces of wrong types."""
+        refuse_odd_keys(item)
         kind, function = item.get("type"), item.get("function")
         self.id = self.id or runs.as_id(item.get("id")) or ""
         self.kind = self.kind or (kind if isinstance(kind, str) else "")
@@ -43,7 +45,11 @@ class Part:
         if function is not None:
             if not isinstance(function, dict):
                 raise BodyError("the function of a tool call must be an object")
-            self.name += _piece(function, "name")
+            name = _piece(function, "name")
+            if self.name and name:
+                # SDKs tell an app of the call before all pieces have come
+                raise BodyError("the name of a tool call is told in pieces")
+            self.name += name
             self.arguments += _piece(function, "arguments")
 
 
@@ -253,6 +259,10 @@ class RunEvents:
         step = self._steps.setdefault(id, self._hosted.pop(id, Step()))
         step.node = step.node or document
         listed = [item for listing in runs.listings(document) for item in listing.calls]
+        is_begun = any(part.is_function for part in step.parts.values())
+        if is_begun and not listed and document.get("status") not in _ENDS:
+            # SDKs forget the pieces that were told before
+            raise BodyError("a step begins anew after pieces of its tool calls")
         step.keep(event, document)
         if list(runs.executables(document)):
             # the calls are whole: whatever was held of the step is told with them
@@ -358,6 +368,11 @@ def _document(event: SseEvent) -> Object | None:
     if is_step and (event.name == "thread.run.step.delta") != ("delta" in value):
         # SDKs go by the name, and would put the pieces of a call together in another way
         raise BodyError("an event's data is not what its name says")
+    if _delta_lists(value) and event.name != "thread.run.step.delta":
+        raise BodyError("a piece of a tool call under another event's name")
+    if isinstance(value.get("event"), str) and isinstance(value.get("data"), dict):
+        # SDKs take an event without a name for what it holds
+        raise BodyError("an event inside an event")
     return value
 
 

@@ -16,6 +16,7 @@ from callgate.errors import BodyError, JsonError
 from callgate.exchange import Request
 from callgate.model import SurfaceName, ToolCall
 from callgate.surfaces.base import Endpoint, Turn
+from callgate.surfaces.messages import refuse_odd_keys
 
 type Object = dict[str, Json]
 
@@ -136,7 +137,7 @@ def refuse_strays(document: Json, read: Sequence[Object]) -> None:
             waiting += node
         elif isinstance(node, dict):
             for key, value in node.items():
-                is_carrier = key.lower() in _CARRIERS and _is_content(value)
+                is_carrier = key.casefold() in _CARRIERS and _is_content(value)
                 if is_carrier and (id(node) not in known or key not in _CARRIERS):
                     raise BodyError(f"there are calls under a {key[:40]!r} that is not a run's")
             if id(node) not in known:
@@ -149,6 +150,7 @@ def executables(node: Object) -> Iterator[Object]:
         for item in listed.calls:
             if not isinstance(item, dict):
                 raise BodyError("a tool call must be an object")
+            refuse_odd_keys(item)
             if listed.is_executable(item):
                 yield item
 

@@ -76,6 +76,9 @@ class SseReader:
             text = raw.removeprefix(_BOM)
         name, data = "", None
         for line in text.splitlines():
+            if line.startswith(_BOM):
+                # openai-node drops the mark before any line, others do not know such a field
+                raise BodyError("a byte order mark inside a stream of events")
             field, _, value = line.partition(b":")
             if field == b"data":
                 part = _text(value.removeprefix(b" "))
