@@ -239,6 +239,38 @@ def test_stream_is_told_piece_by_piece(encoding: str, size: int) -> None:
     decoder = Decoder(encoding)
     pieces = [packed[start : start + size] for start in range(0, len(packed), size)]
     assert b"".join(map(decoder.feed, pieces)) == TEXT
+    decoder.finish()
+
+
+ENCODED = pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+
+
+@ENCODED
+def test_stream_that_is_cut_off_is_noticed_at_its_end(encoding: str) -> None:
+    packed = STREAM_ENCODERS[encoding](TEXT)
+    for size in range(1, len(packed)):
+        decoder = Decoder(encoding)
+        decoder.feed(packed[:size])
+        with pytest.raises(BodyError, match="cut off"):
+            decoder.finish()
+
+
+@ENCODED
+@pytest.mark.parametrize("is_one_piece", [True, False])
+def test_data_behind_an_encoded_stream_is_refused(encoding: str, is_one_piece: bool) -> None:
+    packed = STREAM_ENCODERS[encoding](TEXT)
+    decoder = Decoder(encoding)
+    if not is_one_piece:
+        decoder.feed(packed)
+    with pytest.raises(BodyError):
+        decoder.feed(packed + b"data" if is_one_piece else b"data")
+
+
+@pytest.mark.parametrize("encoding", STREAM_ENCODERS)
+def test_stream_without_a_byte_is_empty_in_every_encoding(encoding: str) -> None:
+    decoder = Decoder(encoding)
+    assert decoder.feed(b"") == b""
+    decoder.finish()
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "snappy", "gzip,"])

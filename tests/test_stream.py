@@ -258,6 +258,22 @@ async def test_compressed_streams_are_read() -> None:
     assert error_in(broken.take())["code"] == "response_not_inspectable"
 
 
+@pytest.mark.parametrize("size", [10, -4])
+@pytest.mark.parametrize("observes", [False, True])
+async def test_compressed_stream_that_is_cut_off_ends_with_an_error(
+    size: int, observes: bool
+) -> None:
+    stream = opened(Judge(), encoding="gzip", observes=observes)
+    stream.feed(gzip.compress(TEXT + asks())[:size])
+    stream.finish()
+    raw = stream.take().removeprefix(TEXT)
+    assert stream.is_aborted is not observes
+    if observes:
+        return
+    assert "cut off" in error_in(raw)["message"]
+    assert not stream.is_holding
+
+
 async def test_event_that_ends_with_the_stream_is_judged() -> None:
     judge = Judge()
     stream = opened(judge)

@@ -466,6 +466,27 @@ def test_server_is_not_read_from_meanwhile_but_over_http2(
     assert transport.steps == steps
 
 
+class Writer:
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("is_forgotten", [True, False])
+def test_connection_that_mitmproxy_has_forgotten_to_close_is_closed(is_forgotten: bool) -> None:
+    writer = Writer()
+    client = connection.Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2))
+    source, other = (connection.Server(address=("api.test", port)) for port in (443, 444))
+    opening = SimpleNamespace(writer=None)
+    left = {source: SimpleNamespace(writer=writer)} if is_forgotten else {}
+    handlers: Any = {client.id: SimpleNamespace(transports={**left, other: opening})}
+    for one in (source, other):
+        streaming.hang_up(handlers, client, one)
+    streaming.hang_up({}, client, source)
+    assert writer.is_closed is is_forgotten
+
+
 def test_changed_messages_go_out_in_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket.Fragmentizer, "FRAGMENT_SIZE", 4000)
     streaming.whole_frames()

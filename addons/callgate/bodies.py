@@ -109,11 +109,13 @@ class Decoder:
         name = encoding.strip().lower()
         if name not in _STREAM_DECODERS:
             raise BodyError(f"unknown content encoding {encoding[:40]!r}")
-        self._decompress = _STREAM_DECODERS[name]()
+        self._decompress, self._is_whole = _STREAM_DECODERS[name]()
         self._name = name
+        self._has_begun = False
 
     def feed(self, raw: bytes) -> bytes:
         """Return what can be told now; raises BodyError for corrupt data and for bombs."""
+        self._has_begun = self._has_begun or bool(raw)
         try:
             content = self._decompress(raw)
         except (zlib.error, brotli.error, zstandard.ZstdError) as error:
@@ -122,21 +124,43 @@ class Decoder:
             raise BodyError("a compressed piece is too large")
         return content
 
+    def finish(self) -> None:
+        """The stream has ended; raises BodyError where its content has not."""
+        if self._has_begun and not self._is_whole():
+            raise BodyError("the content is cut off")
+
 
 _MAX_PIECE = 16 << 20
 
-
-def _stream_gzip() -> Callable[[bytes], bytes]:
-    decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    return lambda raw: decoder.decompress(raw, _MAX_PIECE + 1)
+type _Undo = tuple[Callable[[bytes], bytes], Callable[[], bool]]
+"""Decodes the next piece; tells whether the content is whole."""
 
 
-def _stream_deflate() -> Callable[[bytes], bytes]:
-    decoder = zlib.decompressobj(zlib.MAX_WBITS)
-    return lambda raw: decoder.decompress(raw, _MAX_PIECE + 1)
+def _stream_zlib(window: int) -> _Undo:
+    decoder = zlib.decompressobj(window)
+
+    def decompress(raw: bytes) -> bytes:
+        content = decoder.decompress(raw, _MAX_PIECE + 1)
+        _check_rest(decoder.unused_data)
+        return content
+
+    return decompress, lambda: decoder.eof
 
 
-def _stream_brotli() -> Callable[[bytes], bytes]:
+def _check_rest(rest: bytes) -> None:
+    if rest:
+        raise BodyError("there is data after the compressed content")
+
+
+def _stream_gzip() -> _Undo:
+    return _stream_zlib(16 + zlib.MAX_WBITS)
+
+
+def _stream_deflate() -> _Undo:
+    return _stream_zlib(zlib.MAX_WBITS)
+
+
+def _stream_brotli() -> _Undo:
     decoder = brotli.Decompressor()
 
     def decompress(raw: bytes) -> bytes:
@@ -147,26 +171,31 @@ def _stream_brotli() -> Callable[[bytes], bytes]:
             content += step
         return bytes(content)
 
-    return decompress
+    return decompress, decoder.is_finished
 
 
-def _stream_zstd() -> Callable[[bytes], bytes]:
+def _stream_zstd() -> _Undo:
     decoder = _zstd_frame()
 
     def decompress(raw: bytes) -> bytes:
         content = bytearray()
         for start in range(0, len(raw), 512):
             content += decoder.decompress(raw[start : start + 512])
+            _check_rest(decoder.unused_data)
             if len(content) > _MAX_PIECE:
                 break
         return bytes(content)
 
-    return decompress
+    return decompress, lambda: decoder.eof
 
 
-_STREAM_DECODERS: Mapping[str, Callable[[], Callable[[bytes], bytes]]] = {
-    "": lambda: bytes,
-    "identity": lambda: bytes,
+def _stream_plain() -> _Undo:
+    return bytes, lambda: True
+
+
+_STREAM_DECODERS: Mapping[str, Callable[[], _Undo]] = {
+    "": _stream_plain,
+    "identity": _stream_plain,
     "gzip": _stream_gzip,
     "x-gzip": _stream_gzip,
     "deflate": _stream_deflate,

@@ -53,7 +53,7 @@ class Source(Protocol):
         ...
 
     def finish(self) -> SseEvent | None:
-        """What is left at the end, or None."""
+        """What is left at the end, or None; raises BodyError where something is missing."""
         ...
 
     def give_up(self) -> bytes:
@@ -72,6 +72,11 @@ class SseSource(sse.SseReader):
     def decode(self, data: bytes) -> bytes:
         """See `Source.decode`."""
         return self._decoder.feed(data)
+
+    def finish(self) -> SseEvent | None:
+        """See `Source.finish`; raises BodyError where the encoded content is cut off."""
+        self._decoder.finish()
+        return super().finish()
 
 
 class MessageSource:

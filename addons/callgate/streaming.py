@@ -238,6 +238,22 @@ def paused(
         transport.resume_reading()
 
 
+def hang_up(
+    handlers: Mapping[Any, server.ConnectionHandler],
+    client: connection.Client,
+    source: connection.Server,
+) -> None:
+    """Close a connection to a server whose task has ended, if mitmproxy has not.
+
+    A client that leaves has the task cancelled twice, by the flow and by the client's own end;
+    where the second comes while the first is dealt with, the socket would stay open for good.
+    """
+    handler = handlers.get(client.id)
+    io = handler.transports.get(source) if handler else None
+    if io and io.writer:
+        io.writer.close()
+
+
 def whole_frames() -> None:
     """Have mitmproxy send a changed message in one frame: it would cut characters in two."""
     websocket.Fragmentizer.FRAGMENT_SIZE = sys.maxsize
