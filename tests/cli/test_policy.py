@@ -139,11 +139,31 @@ def test_explain_shows_what_was_tried_and_what_decided() -> None:
     assert result.exit_code == 0
     for word in ("DENY", "POLICY_DENIED", "support/refund", "p.yaml:7", "max_amount", "tried 1"):
         assert word in result.stdout
+    assert "0.80 CRITICAL" in result.stdout
     found = json.loads(run("explain", "call.json", "--policy", "p.yaml", "--json").stdout)
     assert found["effect"] == "DENY"
     assert found["reasons"] == ["POLICY_DENIED"]
     assert found["rule"] == "support/refund"
     assert len(found["tried"]) == 1
+
+
+def test_explain_shows_what_the_detectors_found() -> None:
+    arguments = {"command": "rm -rf /", "note": "mail bob@example.com"}
+    Path("call.json").write_text(json.dumps({"tool": "run_shell", "arguments": arguments}))
+    shown = " ".join(run("explain", "call.json").stdout.split())
+    assert "DENY DESTRUCTIVE_COMMAND" in shown
+    assert "ALLOW by default" in shown
+    assert "RECURSIVE_DELETE at $.command 0–8, confidence 1.0, asks for DENY" in shown
+    found = json.loads(run("explain", "call.json", "--json").stdout)
+    assert (found["effect"], found["ruling"], found["band"]) == ("DENY", "ALLOW", "CRITICAL")
+    assert [f["kind"] for f in found["findings"] if f["asks"]] == ["RECURSIVE_DELETE"]
+
+
+def test_explain_shows_what_is_left_of_sanitized_arguments() -> None:
+    key = "AKIA" + "Q3EGRPNZ5TYWB7VD"
+    Path("call.json").write_text(json.dumps({"tool": "say", "arguments": {"text": key}}))
+    assert "[REDACTED:" in run("explain", "call.json").stdout
+    assert key not in run("explain", "call.json").stdout
 
 
 def test_explain_finds_the_policy_file_here() -> None:

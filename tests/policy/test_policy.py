@@ -206,6 +206,22 @@ def test_look_alikes_are_denied_but_never_allowed(name: str) -> None:
     assert judge(allowing, name).effect is Effect.DENY
 
 
+@pytest.mark.parametrize("name", ["wipe", "disk.wipe", "mcp.disk.wipe", "disk.WIPE"])
+@pytest.mark.parametrize("effect", ["deny", "require_approval"])
+def test_what_is_not_allowed_is_not_allowed_in_any_namespace(name: str, effect: str) -> None:
+    text = rules(f"{{tool: wipe, effect: {effect}}}")
+    assert judge(text, name).effect.value == effect.upper()
+    assert judge(text, name + ".not").effect is Effect.ALLOW
+
+
+def test_what_is_allowed_is_not_allowed_in_another_namespace() -> None:
+    text = rules("{tool: read, effect: allow}", "{tool: mcp.disk.*, effect: allow}", default="deny")
+    assert judge(text, "read").effect is Effect.ALLOW
+    assert judge(text, "mcp.disk.read").effect is Effect.ALLOW
+    assert judge(text, "mcp.other.read").effect is Effect.DENY
+    assert judge(text, "other.read").effect is Effect.DENY
+
+
 def test_the_most_specific_policy_is_asked_first() -> None:
     text = """
 default: deny
@@ -274,6 +290,13 @@ def test_hosted_tools_follow_the_same_rules() -> None:
     assert hosted("default: deny", "mcp").reasons == ("NO_MATCHING_POLICY",)
 
 
+def test_rules_for_one_mcp_server_come_before_those_for_all() -> None:
+    text = rules("{tool: mcp, effect: deny}", "{tool: mcp.docs, effect: allow}")
+    assert hosted(text, "mcp.docs").effect is Effect.ALLOW
+    assert hosted(text, "mcp.other").effect is Effect.DENY
+    assert hosted(text, "mcp").effect is Effect.DENY
+
+
 @pytest.mark.parametrize(
     ("text", "governs"),
     [
@@ -325,7 +348,7 @@ def test_settings_and_detectors_are_given_out_as_copies() -> None:
     policy = Policy.parse("settings: {mode: observe}\ndetectors: {pii: off}", "f")
     policy.settings["mode"] = "x"
     assert policy.settings == {"mode": "observe"}
-    assert policy.detectors == {"pii": "off"}
+    assert policy.detectors == {"pii": {"*": "off"}}
 
 
 @given(st.text(max_size=200))

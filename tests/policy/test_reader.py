@@ -63,6 +63,9 @@ def action(text: str) -> str:
         ("detectors: {pii: warn}", "1:18", "must be off, sanitize"),
         ("detectors: {pii: true}", "1:18", "must be off, sanitize"),
         ("detectors: [pii]", "1:12", "must be a mapping"),
+        ("detectors: {pii: {sure: off}}", "1:19", "unknown key `sure` in `pii`"),
+        ("detectors: {pii: {high: yes}}", "1:25", "must be off, sanitize"),
+        ("detectors: {pii: {high: off, high: off}}", "1:30", "duplicate key `high`"),
     ],
 )  # fmt: skip
 def test_a_fault_names_its_place_and_the_fix(text: str, place: str, word: str) -> None:
@@ -90,8 +93,11 @@ def test_settings_are_kept_raw() -> None:
 
 
 def test_detectors_are_read() -> None:
-    content = read("detectors: {secrets: off, pii: sanitize, sql: DENY}", "f")
-    assert content.detectors == {"secrets": "off", "pii": "sanitize", "sql": "deny"}
+    content = read("detectors: {secrets: off, sql: {high: DENY, low: off, DROP_VIEW: off}}", "f")
+    assert content.detectors == {
+        "secrets": {"*": "off"},
+        "sql": {"high": "deny", "low": "off", "DROP_VIEW": "off"},
+    }
 
 
 def test_policies_are_ordered_by_their_selectors() -> None:

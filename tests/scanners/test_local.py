@@ -16,9 +16,11 @@ from callgate.canonical import Json, parse
 from callgate.detectors import DETECTORS, Inspector
 from callgate.detectors.base import Detector, Text
 from callgate.model import Effect, Finding, Reason, ToolCall, Verdict
-from callgate.policy import Policy, Ruling
+from callgate.policy import Policy, Ruling, meanings
+from callgate.policy.meanings import Meanings
 from callgate.scanners.base import Scanner
-from callgate.scanners.local import Local, combine, effect_of
+from callgate.scanners.local import Local, combine
+from callgate.scanners.weighing import effect_of
 from tests.samples import tool_call
 
 KEY = "AKIA" + "IOSFODNN7" + "QWERTYU"
@@ -213,36 +215,21 @@ def test_the_policy_chooses_what_a_detector_s_findings_mean(
     assert bool(verdict.reasons) is (effect is not Effect.ALLOW)
 
 
-@pytest.mark.parametrize(
-    ("reason", "detector"),
-    [(Reason.DESTRUCTIVE_COMMAND, "shell"), (Reason.DESTRUCTIVE_SQL, "sql")],
-)
-def test_a_destructive_call_is_not_made_harmless_by_cutting_it(
-    reason: Reason, detector: str
-) -> None:
-    assert effect_of(finding(reason), {detector: "sanitize"}) is Effect.DENY
-
-
-@pytest.mark.parametrize("reason", [Reason.SECRET_DETECTED, Reason.PII_DETECTED])
-def test_sanitize_may_be_chosen_for_what_can_be_taken_out(reason: Reason) -> None:
-    assert effect_of(finding(reason), {"secrets": "sanitize", "pii": "sanitize"}) is Effect.SANITIZE
-
-
-def test_arguments_that_were_not_inspected_are_denied_whatever_is_chosen() -> None:
-    off = dict.fromkeys(("secrets", "pii", "shell", "sql", ""), "off")
-
-    assert effect_of(finding(Reason.ARGUMENTS_TOO_LARGE), off) is Effect.DENY
-
-
-def test_findings_of_low_confidence_or_unknown_reason_are_for_information() -> None:
+def test_findings_that_ask_for_nothing_are_for_information() -> None:
     weak, strange = finding(confidence=0.49), finding("SOMETHING_ELSE")
 
-    assert effect_of(weak, {}) is None
-    assert effect_of(weak, {"secrets": "deny"}) is None
-    assert effect_of(strange, {}) is None
     verdict = judge(called("f", {"text": "planted"}), "", planted(weak, strange))
     assert (verdict.effect, verdict.reasons) == (Effect.ALLOW, ())
     assert len(verdict.findings) == 2
+
+
+def test_weak_findings_are_taken_out_where_the_policy_says_so() -> None:
+    text = "version: 1\ndetectors: {secrets: {low: sanitize}}\n"
+
+    verdict = judge(called("f", {"text": "planted"}), text, planted(finding(confidence=0.1)))
+
+    assert verdict.effect is Effect.SANITIZE
+    assert verdict.sanitized_arguments == '{"text":"[REDACTED:KIND]"}'
 
 
 # -- fails closed ---------------------------------------------------------------------------
@@ -312,14 +299,14 @@ FINDINGS = st.lists(
     max_size=6,
 )
 CHOICES = st.dictionaries(
-    st.sampled_from(["secrets", "pii", "shell", "sql"]),
-    st.sampled_from(["off", "sanitize", "require_approval", "deny"]),
+    st.sampled_from(meanings.FAMILIES),
+    st.dictionaries(st.sampled_from(["*", *meanings.BANDS]), st.sampled_from(meanings.WORDS)),
 )
 
 
 @given(RULINGS, FINDINGS, CHOICES)
 def test_no_verdict_is_looser_than_the_ruling_or_any_finding(
-    ruled: Ruling, findings: Sequence[Finding], choices: Mapping[str, str]
+    ruled: Ruling, findings: Sequence[Finding], choices: Mapping[str, Meanings]
 ) -> None:
     verdict = combine(ruled, {"text": "planted"}, findings, choices)
 

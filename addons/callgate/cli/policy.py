@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -12,33 +11,18 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from callgate.canonical import Json, call_digest, parse
+from callgate.canonical import Json, parse
+from callgate.cli.cases import Case, coloured, findings, judge, read_case, standard_file, told
 from callgate.cli.options import console, printable
 from callgate.errors import Fault, JsonError, PolicyError
-from callgate.model import Effect, Reason, SurfaceName, ToolCall
+from callgate.model import Effect, Reason, Verdict, band_of
 from callgate.policy import Policy, Ruling
 from callgate.policy.document import Document, compose, plain
 
 app = typer.Typer(no_args_is_help=True, help="Write, check, try and explain policy files.")
 
-_STANDARD_FILES = ("callgate.yaml", "safeclaw.yaml")
-_CALL_KEYS = ("tool", "arguments", "assistant", "agent", "model", "surface")
-_EXPECTED = ("allow", "deny", "require_approval")
-_COLOURS = {Effect.ALLOW: "green", Effect.REQUIRE_APPROVAL: "yellow", Effect.DENY: "red"}
-
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
 ExistingFile = typer.Argument(exists=True, dir_okay=False, readable=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One call to judge, and for tests what should come of it."""
-
-    place: str
-    call: ToolCall
-    arguments: Json
-    is_malformed: bool
-    expect: str = ""
 
 
 @app.command()
@@ -121,33 +105,40 @@ def explain(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which rules were tried on a call, which decided, and why.
+    """Show what the detectors found in a call, which rules were tried, and the decision.
 
     The call: {"tool": …, "arguments": …, "assistant"?, "agent"?, "model"?, "surface"?}.
     """
-    path = policy or next((p for p in map(Path, _STANDARD_FILES) if p.is_file()), None)
+    path = policy or standard_file()
     loaded = _load(path, as_json=as_json) if path else Policy.permissive()
     case = _read_call(call, as_json=as_json)
-    ruling = _judge(loaded, case)
+    ruling, verdict = _judge(loaded, case), judge(case, loaded)
     if as_json:
-        found = {"tool": case.call.name, "effect": ruling.effect, "reasons": ruling.reasons}
-        why = {"rule": ruling.rule, "explanation": ruling.explanation, "tried": ruling.tried}
-        typer.echo(json.dumps({**found, **why, "policy": str(path) if path else None}))
+        why = {"rule": ruling.rule, "explanation": verdict.explanation, "tried": ruling.tried}
+        line = {**told(case, verdict, loaded), "ruling": ruling.effect, **why}
+        typer.echo(json.dumps({**line, "policy": str(path) if path else None}))
         return
-    _show(case, ruling, str(path) if path else "no policy file: everything is allowed")
+    _show(case, ruling, verdict, loaded, str(path) if path else "no policy file")
 
 
-def _show(case: Case, ruling: Ruling, source: str) -> None:
+def _show(case: Case, ruling: Ruling, verdict: Verdict, policy: Policy, source: str) -> None:
     table = Table.grid(padding=(0, 2))
-    colour = _COLOURS.get(ruling.effect, "")
     table.add_row("tool", escape(printable(case.call.name)))
-    table.add_row("ruling", f"[bold {colour}]{ruling.effect}[/] {' '.join(ruling.reasons)}")
-    table.add_row("decided by", escape(printable(ruling.rule)))
-    table.add_row("why", escape(printable(ruling.explanation)))
+    table.add_row("decision", f"{coloured(verdict.effect)} {escape(' '.join(verdict.reasons))}")
+    table.add_row("risk", f"{verdict.risk:.2f} {band_of(verdict.risk)}")
+    table.add_row("why", escape(printable(verdict.explanation)))
+    table.add_row("ruling", f"{coloured(ruling.effect)} by {escape(printable(ruling.rule))}")
     for number, line in enumerate(ruling.tried, 1):
         table.add_row(f"tried {number}", escape(printable(line)))
     if not ruling.tried:
         table.add_row("tried", "no rule names this tool")
+    for finding in findings(verdict, policy):
+        place = f"{finding['path']} {finding['start']}–{finding['end']}"
+        asks = f"asks for {finding['asks']}" if finding["asks"] else "for information"
+        text = f"{finding['kind']} at {place}, confidence {finding['confidence']}, {asks}"
+        table.add_row("finding", escape(printable(f"{text}: {finding['explanation']}")))
+    if verdict.sanitized_arguments is not None:
+        table.add_row("sanitized", escape(printable(verdict.sanitized_arguments)))
     table.add_row("policy", escape(printable(source)))
     console().print(table)
 
@@ -170,7 +161,7 @@ def _load(file: Path, *, as_json: bool) -> Policy:
 def _read_call(file: Path, *, as_json: bool) -> Case:
     try:
         value = parse(file.read_bytes())
-        return _case(value, str(file), expects=False)
+        return read_case(value, str(file), expects=False)
     except (JsonError, ValueError) as error:
         _print_faults([Fault(str(file), 1, 1, str(error))], as_json=as_json)
         raise typer.Exit(1) from error
@@ -186,7 +177,7 @@ def _read_cases(file: Path, *, as_json: bool) -> list[Case]:
         raise typer.Exit(1) from error
     for line, value in entries:
         try:
-            cases.append(_case(value, f"{file}:{line}", expects=True))
+            cases.append(read_case(value, f"{file}:{line}", expects=True))
         except ValueError as error:
             faults.append(Fault(str(file), line, 1, str(error)))
     if faults:
@@ -217,54 +208,6 @@ def _json_line(file: Path, number: int, raw: str) -> tuple[int, Json]:
         return number, parse(raw)
     except JsonError as error:
         raise PolicyError([Fault(str(file), number, 1, str(error))]) from error
-
-
-def _case(value: Json, place: str, *, expects: bool) -> Case:
-    """Read one case; raises ValueError with what is wrong."""
-    if not isinstance(value, dict):
-        raise ValueError('a call must be an object: {"tool": …, "arguments": {…}}')
-    known = (*_CALL_KEYS, "expect", "name") if expects else _CALL_KEYS
-    if unknown := sorted(set(value) - set(known)):
-        raise ValueError(f"unknown key `{unknown[0]}`: known are {', '.join(known)}")
-    texts = {key: value.get(key, "") for key in ("tool", "assistant", "agent", "model", "expect")}
-    found: dict[str, str] = {}
-    for key, text in texts.items():
-        if not isinstance(text, str):
-            raise ValueError(f"`{key}` must be a text")
-        found[key] = text
-    if not found["tool"]:
-        raise ValueError("`tool` is missing: the name of the called tool")
-    expect = found["expect"].lower()
-    if expects and expect not in _EXPECTED:
-        raise ValueError(f"`expect` must be one of {', '.join(_EXPECTED)}")
-    surface = value.get("surface", SurfaceName.ASSISTANTS)
-    if surface not in list(SurfaceName):
-        raise ValueError(f"`surface` must be one of {', '.join(SurfaceName)}")
-    arguments, is_malformed = _arguments(value.get("arguments", {}))
-    text = json.dumps(arguments)
-    call = ToolCall(
-        surface=SurfaceName(str(surface)),
-        origin="",
-        scope="",
-        id="",
-        name=found["tool"],
-        arguments=text,
-        digest=call_digest("function", found["tool"], text),
-        agent=found["agent"],
-        assistant=found["assistant"],
-        model=found["model"],
-    )
-    return Case(place, call, arguments, is_malformed, expect)
-
-
-def _arguments(value: Json) -> tuple[Json, bool]:
-    """Text is taken as on the wire: JSON, possibly broken."""
-    if not isinstance(value, str):
-        return value, False
-    try:
-        return parse(value), False
-    except JsonError:
-        return value, True
 
 
 def _print_faults(faults: list[Fault], *, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from callgate.canonical import Json
 from callgate.errors import Fault, PolicyError
 from callgate.model import Effect, Reason, ToolCall
 from callgate.policy.fields import Fields
+from callgate.policy.meanings import Meanings
 from callgate.policy.names import fold
 from callgate.policy.reader import Content, read
 from callgate.policy.rules import Answer, Rule, Ruling, Section, Subject
@@ -85,8 +86,8 @@ class Policy:
         return dict(self.content.settings)
 
     @property
-    def detectors(self) -> dict[str, str]:
-        """The `detectors:` mapping: `secrets`, `pii`, `shell`, `sql` → what they do."""
+    def detectors(self) -> dict[str, Meanings]:
+        """The `detectors:` mapping: family of findings → what they mean for a call."""
         return dict(self.content.detectors)
 
     @property

@@ -14,6 +14,7 @@ from callgate.model import Effect, SurfaceName
 from callgate.policy.condition import Condition, ConditionError
 from callgate.policy.constraints import Constraint, compile_constraint
 from callgate.policy.document import Document, compose, kind, plain
+from callgate.policy.meanings import Meanings, read_meanings
 from callgate.policy.names import Glob, ToolPattern, glob_problem
 from callgate.policy.rules import Rule, Section
 
@@ -27,8 +28,6 @@ _SELECTORS = {
 _SECTION = ("name", "description", *_SELECTORS, "actions")
 _ACTION = ("tool", "effect", "constraints", "when", "name", "description", "reason")
 _EFFECTS = ("allow", "deny", "require_approval")
-DETECTORS = ("secrets", "pii", "shell", "sql")
-DETECTOR_ANSWERS = ("off", "sanitize", "require_approval", "deny")
 
 _HINTS = {
     "rules": "this is another form of SafeClaw's files; write `policies:` with `actions:`",
@@ -47,7 +46,7 @@ class Content:
     sections: tuple[Section, ...] = ()
     """Most specific first, then in file order."""
     settings: Mapping[str, Json] = field(default_factory=dict)
-    detectors: Mapping[str, str] = field(default_factory=dict)
+    detectors: Mapping[str, Meanings] = field(default_factory=dict)
 
 
 def read(text: str, file: str) -> Content:
@@ -82,7 +81,7 @@ class _Reader:
             default,
             tuple(sorted(sections, key=lambda section: section.specificity, reverse=True)),
             self._settings(entries),
-            self._detectors(entries),
+            read_meanings(self.document, entries["detectors"][1]) if "detectors" in entries else {},
         )
 
     def _settings(self, entries: Mapping[str, tuple[Node, Node]]) -> dict[str, Json]:
@@ -100,17 +99,6 @@ class _Reader:
         elif isinstance(node, SequenceNode):
             for item in node.value:
                 self._find_duplicates(item)
-
-    def _detectors(self, entries: Mapping[str, tuple[Node, Node]]) -> dict[str, str]:
-        if "detectors" not in entries:
-            return {}
-        found = {}
-        named = self.document.entries(entries["detectors"][1], DETECTORS, "`detectors`")
-        for name, (_, node) in named.items():
-            answer = self.document.choice(node, f"`{name}`", DETECTOR_ANSWERS)
-            if answer is not None:
-                found[name] = answer
-        return found
 
     def _effect(self, node: Node, what: str) -> Effect | None:
         choice = self.document.choice(node, what, _EFFECTS)
@@ -164,7 +152,8 @@ class _Reader:
         if tool is None or effect is None:
             return []
         place = f"{PurePath(self.document.file).name}:{node.start_mark.line + 1}"
-        pattern = ToolPattern.of(tool, folds=effect is Effect.DENY)
+        lets_pass = effect is Effect.ALLOW
+        pattern = ToolPattern.of(tool, folds=not lets_pass, allows=lets_pass)
         return [Rule(f"{policy}/{tool}", place, pattern, effect, constraints, condition)]
 
     def _constraints(self, node: Node) -> tuple[Constraint, ...]:

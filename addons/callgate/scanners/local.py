@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from callgate import canonical
 from callgate.canonical import Json
-from callgate.detectors import ACTS_FROM, Inspector, redact
-from callgate.detectors.redaction import REDACTED_REASONS
+from callgate.detectors import Inspector, redact
 from callgate.errors import JsonError
 from callgate.model import Effect, Finding, Reason, ToolCall, Verdict
 from callgate.policy import Policy, Ruling
+from callgate.policy.meanings import Meanings
+from callgate.scanners.weighing import effect_of, risk_of
 
 _INLINE_CHARACTERS = 4096
 """Longer arguments are scanned in a thread, so that other flows go on."""
@@ -22,34 +23,6 @@ _INLINE_CHARACTERS = 4096
 _EXPLAINED = 10
 """Findings that an explanation names; the verdict carries all of them."""
 
-_EFFECTS: Mapping[str, Effect] = {
-    Reason.SECRET_DETECTED: Effect.SANITIZE,
-    Reason.PII_DETECTED: Effect.SANITIZE,
-    Reason.DESTRUCTIVE_COMMAND: Effect.DENY,
-    Reason.DESTRUCTIVE_SQL: Effect.DENY,
-    Reason.ARGUMENTS_TOO_LARGE: Effect.DENY,
-}
-"""What a finding means where the policy's `detectors:` says nothing."""
-
-_DETECTORS: Mapping[str, str] = {
-    Reason.SECRET_DETECTED: "secrets",
-    Reason.PII_DETECTED: "pii",
-    Reason.DESTRUCTIVE_COMMAND: "shell",
-    Reason.DESTRUCTIVE_SQL: "sql",
-}
-_CHOSEN: Mapping[str, Effect | None] = {
-    "off": None,
-    "sanitize": Effect.SANITIZE,
-    "require_approval": Effect.REQUIRE_APPROVAL,
-    "deny": Effect.DENY,
-}
-_RISK: Mapping[str, float] = {
-    Reason.SECRET_DETECTED: 0.7,
-    Reason.PII_DETECTED: 0.5,
-    Reason.DESTRUCTIVE_COMMAND: 0.95,
-    Reason.DESTRUCTIVE_SQL: 0.9,
-    Reason.ARGUMENTS_TOO_LARGE: 0.6,
-}
 _POLICY_RISK: Mapping[Effect, float] = {
     Effect.ALLOW: 0.0,
     Effect.SANITIZE: 0.3,
@@ -95,42 +68,30 @@ class Local:
             explanation=f"{verdict.explanation}; could not be taken out of the arguments",
         )
 
-    def _leaks(self, call: ToolCall, verdict: Verdict, choices: Mapping[str, str]) -> bool:
+    def _leaks(self, call: ToolCall, verdict: Verdict, chosen: Mapping[str, Meanings]) -> bool:
         """Tell whether the sanitized arguments still hold what was to be taken out."""
         sanitized = canonical.parse(verdict.sanitized_arguments or "")
         left = self._inspector.inspect(call.name, sanitized)
-        return any(effect_of(finding, choices) is Effect.SANITIZE for finding in left)
+        return any(effect_of(finding, chosen) is Effect.SANITIZE for finding in left)
 
     async def close(self) -> None:
         """See `Scanner.close`."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def effect_of(finding: Finding, choices: Mapping[str, str]) -> Effect | None:
-    """What a finding asks for, None for nothing; `choices` is the policy's `detectors:`."""
-    if finding.confidence < ACTS_FROM:
-        return None
-    detector = _DETECTORS.get(finding.reason)
-    choice = choices.get(detector) if detector else None
-    effect = _CHOSEN[choice] if choice else _EFFECTS.get(finding.reason)
-    if effect is Effect.SANITIZE and finding.reason not in REDACTED_REASONS:
-        return Effect.DENY  # a command with a hole in it is another command
-    return effect
-
-
 def combine(
     ruling: Ruling,
     arguments: Json,
     findings: Sequence[Finding],
-    choices: Mapping[str, str],
+    chosen: Mapping[str, Meanings],
 ) -> Verdict:
     """Put a policy's ruling and the detectors' findings into one verdict."""
-    asked = [(finding, effect) for finding in findings if (effect := effect_of(finding, choices))]
+    asked = [(finding, effect) for finding in findings if (effect := effect_of(finding, chosen))]
     effect = max((ruling.effect, *(e for _, e in asked)), key=lambda e: e.strictness)
     hidden = [finding for finding, wanted in asked if wanted is Effect.SANITIZE]
     sanitized = None
     if hidden and effect is not Effect.DENY:
-        sanitized = canonical.dump(redact(arguments, hidden)).decode()
+        sanitized = canonical.dump(redact(arguments, hidden, least_confidence=0)).decode()
     reasons = dict.fromkeys(map(str, (*ruling.reasons, *(f.reason for f, _ in asked))))
     objections = [ruling.explanation] if ruling.effect is not Effect.ALLOW else []
     objections += [f"{f.kind} at {f.path}: {f.explanation}" for f, _ in asked[:_EXPLAINED]]
@@ -142,7 +103,7 @@ def combine(
         reasons=tuple(reasons),
         risk=max(
             _POLICY_RISK[ruling.effect],
-            *(_RISK.get(f.reason, 0.5) * f.confidence for f, _ in asked),
+            *(risk_of(f) for f, _ in asked),
             0.0,
         ),
         trace=str(uuid.uuid4()),
