@@ -14,7 +14,16 @@ import trustme
 from tests.e2e.clients import Client
 from tests.e2e.gate import StartGate, running_gates
 from tests.e2e.origin import Origin
-from tests.e2e.servers import Server, demo, demo_over_http2, llamphouse
+from tests.e2e.servers import (
+    Server,
+    aimock,
+    aimock_in_tls,
+    demo,
+    demo_over_http2,
+    litellm,
+    llamphouse,
+    ogx,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,6 +97,37 @@ def llamphouse_server(server_context: ssl.SSLContext) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def model_url() -> Iterator[str]:
+    """A model without TLS, for servers that need one behind them."""
+    with aimock(environment_of("aimock")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def aimock_server(server_context: ssl.SSLContext, model_url: str) -> Iterator[Server]:
+    with aimock_in_tls(server_context, model_url) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ogx_server(
+    server_context: ssl.SSLContext, model_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("ogx")
+    with ogx(server_context, python_with("ogx"), model_url, folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def litellm_server(
+    server_context: ssl.SSLContext, model_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("litellm")
+    with litellm(server_context, python_with("litellm"), model_url, folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def client_for() -> Callable[[str], Client]:
     """The app under the wanted major version of openai: `"1"`, `"2"` or `"3"`."""
 
@@ -102,8 +142,13 @@ def python_with(package: str, version: str = "") -> Path:
     if (package, version) == ("openai", "3"):
         return Path(sys.executable)
     name = f"{package}-{version}" if version else package
+    return environment_of(name) / "bin" / "python"
+
+
+def environment_of(name: str) -> Path:
+    """The folder that `scripts/setup-clients` makes for the name."""
     done = subprocess.run(
         ["scripts/setup-clients", name], cwd=ROOT, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
-    return ROOT / ".venvs" / name / "bin" / "python"
+    return ROOT / ".venvs" / name

@@ -1,4 +1,4 @@
-"""Chat Completions and Responses as strict as OpenAI's: every call wants exactly one result.
+"""Chat Completions, Responses and Conversations as strict as OpenAI's: one result for every call.
 
 The model does what the last user message says, a JSON list of `{"name", "arguments"}`: it asks
 for all of them at once, and then says the results that it was given. Starlette, in memory.
@@ -27,6 +27,7 @@ class Api:
     def __init__(self) -> None:
         self.responses: dict[str, Json] = {}
         self.inputs: dict[str, list[Json]] = {}
+        self.conversations: dict[str, list[Json]] = {}
 
     # -- chat -----------------------------------------------------------------------------
 
@@ -78,7 +79,8 @@ class Api:
         given = body["input"]
         items = [{"role": "user", "content": given}] if isinstance(given, str) else given
         before = body.get("previous_response_id")
-        history = [*self.inputs.get(before, ()), *items]
+        talk = body.get("conversation")
+        history = [*self.inputs.get(before, ()), *self.conversations.get(talk, ()), *items]
         if problem := _unanswered(history):
             return _bad(problem, "input")
         asked = [i for i in history if i.get("role") == "user"]
@@ -107,9 +109,12 @@ class Api:
             "tool_choice": "auto",
             "tools": body.get("tools", []),
             "previous_response_id": before,
+            "conversation": {"id": talk} if talk else None,
         }
         self.responses[told["id"]] = told
         self.inputs[told["id"]] = [*history, *output]
+        if talk:
+            self.conversations[talk] = [*history, *output]
         if body.get("stream"):
             return _events(_told(told))
         return JSONResponse(told)
@@ -117,6 +122,21 @@ class Api:
     async def retrieve(self, request: Request) -> Response:
         found = self.responses.get(request.path_params["id"])
         return JSONResponse(found) if found else _bad("not found", None, 404)
+
+    async def converse(self, request: Request) -> Response:
+        body = await request.json()
+        id = f"conv_{next(_NUMBERS)}"
+        self.conversations[id] = list(body.get("items", ()))
+        return JSONResponse({"id": id, "object": "conversation", "created_at": 1, "metadata": {}})
+
+    async def items(self, request: Request) -> Response:
+        kept = self.conversations[request.path_params["id"]]
+        if request.method == "POST":
+            kept += (new := (await request.json())["items"])
+        else:
+            new = kept
+        ends = {"first_id": None, "last_id": None, "has_more": False}
+        return JSONResponse({"object": "list", "data": new, **ends})
 
 
 def create_app() -> Starlette:
@@ -127,6 +147,8 @@ def create_app() -> Starlette:
             Route("/v1/chat/completions", api.chat, methods=["POST"]),
             Route("/v1/responses", api.create, methods=["POST"]),
             Route("/v1/responses/{id}", api.retrieve),
+            Route("/v1/conversations", api.converse, methods=["POST"]),
+            Route("/v1/conversations/{id}/items", api.items, methods=["GET", "POST"]),
         ]
     )
 

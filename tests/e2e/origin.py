@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -44,6 +46,12 @@ class Wire:
         """End the connection in the middle of the body, the way a crash does."""
         self.is_cut = True
         self._connection.shutdown(socket.SHUT_RDWR)
+
+    def reset(self) -> None:
+        """End the connection in the middle of the body with a TCP reset."""
+        self.is_cut = True
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self._connection.detach())
 
     def is_closed_within(self, seconds: float) -> bool:
         """Wait for the other side to close the connection; it sends nothing else meanwhile."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import ssl
 import threading
 import time
@@ -74,6 +75,13 @@ class Reception:
         assert self.is_over, f"still open after {seconds} s: {self.body!r}"
         return self
 
+    def leave(self) -> None:
+        """Hang up at once, as a client that was killed does, and wait until that is done."""
+        self._is_left.set()
+        # closing alone does not end what another thread reads from
+        self._network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._thread.join(30)
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -93,6 +101,7 @@ class Reception:
             response = self._client.send(self._request, stream=True)
             self.status, self.headers = response.status_code, response.headers
             self.version = response.http_version
+            self._network = response.extensions["network_stream"]
             with contextlib.closing(response):
                 for data in response.iter_raw():
                     with self._changed:
@@ -146,15 +155,24 @@ def without_comments(body: bytes) -> bytes:
     return b"".join(line for line in lines if not line.startswith(b": callgate"))
 
 
+def calls_in(headers: httpx.Headers) -> dict[str, dict[str, str]]:
+    """`Callgate-Calls`: parameters by call id."""
+    return _members(headers["Callgate-Calls"].encode())
+
+
 def annotated_calls(body: bytes) -> list[dict[str, dict[str, str]]]:
     """Each annotation, as parameters by call id; fails where one is no structured field."""
     found = []
     for line in body.splitlines():
         value = line.removeprefix(b": callgate ")
         if value != line and value != b"callgate":
-            members: Any = http_sf.parse(value, tltype="list")
-            found.append({str(id): {k: str(v) for k, v in p.items()} for id, p in members})
+            found.append(_members(value))
     return found
+
+
+def _members(field: bytes) -> dict[str, dict[str, str]]:
+    members: Any = http_sf.parse(field, tltype="list")
+    return {str(id): {k: str(v) for k, v in found.items()} for id, found in members}
 
 
 def text_of(body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Upstreams that tool-calling apps talk to: the project's own strict server, and llamphouse."""
+"""Upstreams that tool-calling apps talk to: the project's own strict server, and other people's."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import json
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -25,10 +26,11 @@ from callgate.demo.events import Style
 from callgate.demo.script import Script, Spoken, Use
 from callgate.demo.server import create_app
 from callgate.demo.stream import Encoding
-from tests.e2e import openai_server
+from tests.e2e import agents_server, openai_server
 from tests.e2e.gate import clean_environment
 from tests.e2e.relay import Relay
 
+HERE = Path(__file__).parent
 OWNER = {"Authorization": "Bearer sk-" + "owner", "OpenAI-Beta": "assistants=v2"}
 
 
@@ -112,9 +114,28 @@ def demo_over_http2(context: ssl.SSLContext, trust: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def over_http2(context: ssl.SSLContext, app: ASGIApp) -> Iterator[str]:
+    """Serve an app of a test's own by HTTP/2 alone; yields `host:port`."""
+    with _http2(app) as port, Relay(context, port) as relay:
+        yield relay.host
+
+
+@contextmanager
 def calling(context: ssl.SSLContext) -> Iterator[Server]:
     """Serve `openai_server`: Chat Completions and Responses."""
     with _http1(openai_server.create_app()) as port, Relay(context, port) as relay:
+        yield Server(
+            host=relay.host,
+            base_url=f"https://{relay.host}/v1",
+            assistant="",
+            received=lambda: relay.received.decode("latin-1"),
+        )
+
+
+@contextmanager
+def agents(context: ssl.SSLContext, api: agents_server.Api) -> Iterator[Server]:
+    """Serve `agents_server`."""
+    with _http1(agents_server.create_app(api)) as port, Relay(context, port) as relay:
         yield Server(
             host=relay.host,
             base_url=f"https://{relay.host}/v1",
@@ -188,19 +209,163 @@ def _new_assistant(host: str, trust: Path) -> str:
 @contextmanager
 def llamphouse(context: ssl.SSLContext, python: Path) -> Iterator[Server]:
     """Run llamphouse in a process of its own, behind TLS."""
-    program = Path(__file__).with_name("llamphouse_server.py")
-    command: Sequence[str] = [str(python), "-I", "-W", "ignore", str(program)]
-    environment = clean_environment(LLAMPHOUSE_TELEMETRY="0")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
+    program = HERE / "llamphouse_server.py"
+    command: Sequence[str | Path] = [python, "-I", "-W", "ignore", program]
+    with _program(command, LLAMPHOUSE_TELEMETRY="0") as port, Relay(context, port) as relay:
+        yield Server(
+            host=relay.host,
+            base_url=f"https://{relay.host}",
+            assistant="caller",
+            received=lambda: relay.received.decode("latin-1"),
+        )
+
+
+@contextmanager
+def aimock(folder: Path) -> Iterator[str]:
+    """Run aimock, installed in that folder; the address of its API, without TLS."""
+    with _program(["node", HERE / "aimock_server.mjs"], folder=folder) as port:
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+@contextmanager
+def aimock_in_tls(context: ssl.SSLContext, base_url: str) -> Iterator[Server]:
+    """aimock behind TLS; it says itself what it received, also as messages of WebSockets."""
+    address = httpx.URL(base_url)
+    assert address.port
+    with Relay(context, address.port) as relay:
+        yield replace(_recorded(relay), received=lambda: _journal(address))
+
+
+def _journal(address: httpx.URL) -> str:
+    with httpx.Client(trust_env=False) as client:
+        return client.get(address.join("/__aimock/journal")).raise_for_status().text
+
+
+@contextmanager
+def ogx(context: ssl.SSLContext, python: Path, model_url: str, folder: Path) -> Iterator[Server]:
+    """Run OGX behind TLS; its models are those at the address, its memory lies in the folder."""
+    config = folder / "ogx.yaml"
+    config.write_text(json.dumps(_ogx_config(model_url, folder)))
+    serving = _asgi(
+        python,
+        "ogx.core.server.server:create_app",
+        "--factory",
+        OGX_CONFIG=str(config),
+        HOME=str(folder),
+        OTEL_SDK_DISABLED="true",
+    )
+    with serving as port, Relay(context, port) as relay:
+        yield _recorded(relay)
+
+
+@contextmanager
+def litellm(
+    context: ssl.SSLContext, python: Path, model_url: str, folder: Path
+) -> Iterator[Server]:
+    """Run LiteLLM's proxy behind TLS.
+
+    `gpt-x` is the model at the address; `bridged` is the same, but asked by Chat Completions only.
+    """
+    config = folder / "litellm.yaml"
+    config.write_text(json.dumps(_litellm_config(model_url)))
+    serving = _asgi(
+        python,
+        "litellm.proxy.proxy_server:app",
+        CONFIG_FILE_PATH=str(config),
+        HOME=str(folder),
+        LITELLM_LOCAL_MODEL_COST_MAP="True",
+        LITELLM_MASTER_KEY="sk-" + "app",
+        LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY="true",
+    )
+    with serving as port, Relay(context, port) as relay:
+        yield _recorded(relay)
+
+
+def _recorded(relay: Relay) -> Server:
+    return Server(
+        host=relay.host,
+        base_url=f"https://{relay.host}/v1",
+        assistant="",
+        received=lambda: relay.received.decode("latin-1"),
+    )
+
+
+def _ogx_config(model_url: str, folder: Path) -> dict[str, object]:
+    kept = {"backend": "sql"}
+    model = {"api_key": "none", "base_url": model_url, "allowed_models": ["gpt-4o"]}
+    responses = {"persistence": {"responses": {"table_name": "responses", **kept}}}
+    files = {"storage_dir": str(folder), "metadata_store": {"table_name": "files", **kept}}
+
+    def only(id: str, kind: str, config: object) -> list[object]:
+        return [{"provider_id": id, "provider_type": kind, "config": config}]
+
+    return {
+        "version": 2,
+        "distro_name": "callgate",
+        "apis": ["inference", "responses", "files", "tool_runtime", "vector_io"],
+        "providers": {
+            "inference": only("openai", "remote::openai", model),
+            "responses": only("builtin", "inline::builtin", responses),
+            "files": only("local", "inline::localfs", files),
+        },
+        "storage": {
+            "backends": {
+                "kv": {"type": "kv_sqlite", "db_path": str(folder / "kv.db")},
+                "sql": {"type": "sql_sqlite", "db_path": str(folder / "sql.db")},
+            },
+            "stores": {
+                "metadata": {"namespace": "registry", "backend": "kv"},
+                **{
+                    name: {"table_name": name, **kept}
+                    for name in ("inference", "conversations", "prompts", "connectors")
+                },
+            },
+        },
+        "server": {"insecure": True},
+    }
+
+
+def _litellm_config(model_url: str) -> dict[str, object]:
+    model = {"model": "openai/gpt-x", "api_base": model_url, "api_key": "none"}
+    bridged = {**model, "use_chat_completions_api": True}
+    return {
+        "model_list": [
+            {"model_name": "gpt-x", "litellm_params": model},
+            {"model_name": "bridged", "litellm_params": bridged},
+        ],
+        "litellm_settings": {"telemetry": False},
+    }
+
+
+@contextmanager
+def _asgi(python: Path, app: str, *options: str, **environment: str) -> Iterator[int]:
+    program = HERE / "asgi_server.py"
+    command: Sequence[str | Path] = [python, "-I", "-W", "ignore", program, app, *options]
+    with _program(command, folder=None, **environment) as port:
+        yield port
+
+
+@contextmanager
+def _program(
+    command: Sequence[str | Path], *, folder: Path | None = None, **environment: str
+) -> Iterator[int]:
+    """Run a server in a process of its own; it prints its port when it is ready."""
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            list(map(str, command)),
+            cwd=folder,
+            env=clean_environment(**environment),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
         try:
-            port = int(process.stdout.readline())
-            with Relay(context, port) as relay:
-                yield Server(
-                    host=relay.host,
-                    base_url=f"https://{relay.host}",
-                    assistant="caller",
-                    received=lambda: relay.received.decode("latin-1"),
-                )
+            assert process.stdout is not None
+            port = process.stdout.readline()
+            log.seek(0)
+            assert port, log.read()
+            yield int(port)
         finally:
             process.kill()

@@ -26,6 +26,7 @@ WEATHER = ("get_weather", {"city": "Oslo"})
 SHELL = ("run_shell", {"command": "ls"})
 REFUND = ("refund_order", {"amount": 5000})
 
+pytestmark = pytest.mark.conforms(surface="assistants")
 SDKS = pytest.mark.parametrize("sdk", ["3", "2", "1"])
 
 
@@ -55,6 +56,7 @@ def run(gates: dict[str, Gate], demo_server: Server, client_for: Callable[[str],
     return run_app
 
 
+@pytest.mark.conforms(promise="found")
 @SDKS
 @pytest.mark.parametrize("mode", ["observe", "enforce", "withhold"])
 def test_allowed_call_runs_and_its_result_arrives(run: Run, mode: str, sdk: str) -> None:
@@ -75,6 +77,7 @@ def test_observe_lets_denied_and_pending_calls_through(run: Run, sdk: str) -> No
     assert "ran refund_order" in told.text
 
 
+@pytest.mark.conforms(promise="result refused")
 @SDKS
 def test_enforce_refuses_the_result_of_a_denied_call(
     run: Run, gates: dict[str, Gate], demo_server: Server, sdk: str
@@ -141,6 +144,7 @@ def test_enforce_refuses_a_pending_result_until_it_is_approved(
     assert submits(demo_server, told) == 1
 
 
+@pytest.mark.conforms(promise="withheld")
 @SDKS
 def test_withhold_leaves_out_a_denied_sibling_and_answers_for_it(
     run: Run, demo_server: Server, sdk: str
@@ -154,6 +158,7 @@ def test_withhold_leaves_out_a_denied_sibling_and_answers_for_it(
     assert submits(demo_server, told) == 1
 
 
+@pytest.mark.conforms(promise="withheld")
 @SDKS
 def test_withhold_answers_a_run_whose_calls_are_all_denied(run: Run, sdk: str) -> None:
     told = run("withhold", SHELL, SHELL, sdk=sdk)
@@ -192,6 +197,7 @@ def test_withhold_holds_a_run_until_a_person_decides(
         assert "APPROVAL_DENIED" in told.text
 
 
+@pytest.mark.conforms(promise="sanitized")
 @pytest.mark.parametrize("mode", ["enforce", "withhold"])
 def test_secret_in_arguments_is_redacted_before_the_app_sees_it(run: Run, mode: str) -> None:
     key = "AKIA" + "Q3EGRPNZ5TYWB7VD"

@@ -6,11 +6,13 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.clients import App, Client, Told
 from tests.e2e.gate import Gate, StartGate
+from tests.e2e.reception import Reception, annotated_calls, calls_in, client_of, without_comments
 from tests.e2e.servers import Server, calling, wish
 
 POLICY = """\
@@ -28,8 +30,18 @@ WEATHER = ("get_weather", {"city": "Oslo"})
 SHELL = ("run_shell", {"command": "ls"})
 REFUND = ("refund_order", {"amount": 5000})
 
-APIS = pytest.mark.parametrize("api", ["chat", "responses", "stateless"])
-STREAMED = pytest.mark.parametrize("streamed", ["whole", "streamed"])
+CHAT, RESPONSES = (pytest.mark.conforms(surface=name) for name in ("chat", "responses"))
+APIS = pytest.mark.parametrize(
+    "api",
+    [
+        pytest.param("chat", marks=CHAT),
+        pytest.param("responses", marks=RESPONSES),
+        pytest.param("stateless", marks=RESPONSES),
+    ],
+)
+STREAMED = pytest.mark.parametrize(
+    "streamed", ["whole", pytest.param("streamed", marks=pytest.mark.conforms(over="stream"))]
+)
 SDKS = pytest.mark.parametrize("sdk", ["3", "2", "1"])
 
 type Start = Callable[..., App]
@@ -59,6 +71,7 @@ def told(app: App) -> Told:
     return app.finish()
 
 
+@pytest.mark.conforms(promise="found")
 @SDKS
 @STREAMED
 @APIS
@@ -84,6 +97,7 @@ def test_observe_lets_denied_and_pending_calls_through(
     assert "ran run_shell" in heard.text
 
 
+@pytest.mark.conforms(promise="result refused")
 @SDKS
 @STREAMED
 @APIS
@@ -98,9 +112,11 @@ def test_result_of_a_denied_call_is_refused_before_a_byte_reaches_the_api(
     error = heard.error
     assert (error["kind"], error["code"]) == ("PermissionDeniedError", "tool_call_denied")
     assert error["param"].startswith("messages[" if api == "chat" else "input[")
-    assert f"ran run_shell {json.dumps({'command': command})}" not in server.received()
+    ran = f"ran run_shell {json.dumps({'command': command})}"
+    assert json.dumps(ran) not in server.received()
 
 
+@pytest.mark.conforms(promise="withheld")
 @STREAMED
 @APIS
 def test_withheld_call_is_not_seen_and_its_siblings_go_on(
@@ -115,6 +131,7 @@ def test_withheld_call_is_not_seen_and_its_siblings_go_on(
         assert "Tool call blocked by Callgate: POLICY_DENIED" in heard.text
 
 
+@pytest.mark.conforms(promise="withheld")
 @SDKS
 @STREAMED
 @APIS
@@ -154,6 +171,7 @@ def test_pending_result_is_refused_with_the_place_to_decide(
     assert "approvals/apr_" in error["message"]
 
 
+@pytest.mark.conforms(promise="sanitized")
 @pytest.mark.parametrize("mode", ["enforce", "withhold"])
 @STREAMED
 @APIS
@@ -166,3 +184,31 @@ def test_app_is_given_the_redacted_arguments(
     assert key not in json.dumps(heard.events)
     assert json.loads(heard.calls[0]["arguments"])["text"].startswith("key ")
     assert "ran send_message" in heard.text
+
+
+@pytest.mark.conforms(promise="annotated")
+@STREAMED
+@APIS
+def test_answer_says_what_was_decided(
+    gates: dict[str, Gate], server: Server, api: str, streamed: str
+) -> None:
+    is_chat, asked = api == "chat", wish(SHELL, WEATHER)
+    path, given = (
+        ("chat/completions", {"messages": [{"role": "user", "content": asked}]})
+        if is_chat
+        else ("responses", {"input": asked})
+    )
+    body: Any = {"model": "m", "stream": streamed == "streamed", **given}
+    with Reception(client_of(gates["enforce"]), f"{server.base_url}/{path}", body) as got:
+        got.finish()
+
+    if streamed == "streamed":
+        told = {id: found for calls in annotated_calls(got.body) for id, found in calls.items()}
+    else:
+        told = calls_in(got.headers)
+        assert got.headers["Callgate-Decision"] == "deny"
+    assert got.headers["Callgate-Mode"] == "enforce"
+    assert sorted(found["decision"] for found in told.values()) == ["allow", "deny"]
+    denied = next(found for found in told.values() if found["decision"] == "deny")
+    assert denied["reason"] == "POLICY_DENIED"
+    assert all(id.encode() in without_comments(got.body) for id in told)

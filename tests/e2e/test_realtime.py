@@ -57,7 +57,8 @@ class Api:
 
 
 def asked(wanted: Json, *, is_realtime: bool) -> Iterator[Json]:
-    id, name, arguments = wanted["id"], wanted["tool"], json.dumps({"x": LONG}, ensure_ascii=False)
+    id, name = wanted["id"], wanted["tool"]
+    arguments = json.dumps({"text": wanted["text"]}, ensure_ascii=False)
     item = {
         "id": f"item_{id}",
         "type": "function_call",
@@ -115,10 +116,10 @@ def line(gate: Gate, api: Api, path: str) -> Iterator[ClientConnection]:
         yield connection
 
 
-def ask(connection: ClientConnection, tool: str) -> str:
+def ask(connection: ClientConnection, tool: str, text: str = LONG) -> str:
     id = f"call_{time.monotonic_ns()}"
-    wanted = {"type": "response.create", "model": "m", "metadata": {"id": id, "tool": tool}}
-    connection.send(json.dumps(wanted))
+    wanted = {"id": id, "tool": tool, "text": text}
+    connection.send(json.dumps({"type": "response.create", "model": "m", "metadata": wanted}))
     return id
 
 
@@ -146,9 +147,17 @@ def result_of(path: str, id: str, output: str) -> Json:
     }
 
 
-PATHS = pytest.mark.parametrize("path", ["realtime?model=m", "responses"])
+pytestmark = pytest.mark.conforms(over="WebSocket")
+PATHS = pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("realtime?model=m", marks=pytest.mark.conforms(surface="realtime")),
+        pytest.param("responses", marks=pytest.mark.conforms(surface="responses")),
+    ],
+)
 
 
+@pytest.mark.conforms(promise="found")
 @PATHS
 @pytest.mark.parametrize("mode", MODES)
 def test_allowed_call_arrives_as_it_was_sent(
@@ -158,10 +167,12 @@ def test_allowed_call_arrives_as_it_was_sent(
         id = ask(connection, "get_weather")
         got = heard(connection, id)
 
-    sent = list(asked({"id": id, "tool": "get_weather"}, is_realtime="realtime" in path))
+    wanted = {"id": id, "tool": "get_weather", "text": LONG}
+    sent = list(asked(wanted, is_realtime="realtime" in path))
     assert got[-len(sent) :] == sent
 
 
+@pytest.mark.conforms(promise="result refused")
 @PATHS
 def test_result_of_a_denied_call_does_not_reach_the_api(
     gates: dict[str, Gate], api: Api, path: str
@@ -179,6 +190,7 @@ def test_result_of_a_denied_call_does_not_reach_the_api(
     assert id not in json.dumps([m for m in api.received if m.get("metadata", {}).get("id") != id])
 
 
+@pytest.mark.conforms(promise="withheld")
 @PATHS
 def test_withheld_call_is_in_no_message(gates: dict[str, Gate], api: Api, path: str) -> None:
     with line(gates["withhold"], api, path) as connection:
@@ -187,6 +199,25 @@ def test_withheld_call_is_in_no_message(gates: dict[str, Gate], api: Api, path: 
     assert "run_shell" not in got
     assert "function_call" not in got
     assert "Tool call blocked by Callgate: POLICY_DENIED" in got
+
+
+@pytest.mark.conforms(promise="sanitized")
+@PATHS
+@pytest.mark.parametrize("mode", ["enforce", "withhold"])
+def test_redacted_arguments_are_the_same_in_every_message(
+    gates: dict[str, Gate], api: Api, path: str, mode: str
+) -> None:
+    key = "AKIA" + "Q3EGRPNZ5TYWB7VD"
+    with line(gates[mode], api, path) as connection:
+        got = heard(connection, ask(connection, "send_message", f"key {key}"))
+
+    told = [message["arguments"] for message in got if "arguments" in message]
+    told += [message["item"]["arguments"] for message in got if "item" in message][1:]
+    told += [item["arguments"] for item in got[-1]["response"]["output"]]
+    assert len(told) == 3
+    assert set(told) == {told[0]}
+    assert json.loads(told[0])["text"].startswith("key ")
+    assert key not in json.dumps(got)
 
 
 @PATHS

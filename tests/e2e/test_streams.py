@@ -42,6 +42,10 @@ SHELL = ("run_shell", {"command": "ls"})
 REFUND = ("refund_order", {"amount": 5000})
 
 MODES = ("observe", "enforce", "withhold")
+pytestmark = [
+    pytest.mark.conforms(surface="assistants"),
+    pytest.mark.conforms(over="stream"),
+]
 SDKS = pytest.mark.parametrize("sdk", ["3", "2", "1"])
 EACH_APP = pytest.mark.parametrize("app", APPS)
 EACH_MODE = pytest.mark.parametrize("mode", MODES)
@@ -146,6 +150,7 @@ def fresh(name: str) -> tuple[str, dict[str, str]]:
 # -- SDKs ---------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms(promise="found")
 @SDKS
 @EACH_MODE
 @EACH_APP
@@ -169,6 +174,7 @@ def test_observe_lets_denied_and_pending_calls_through(run: Run, app: str) -> No
     assert "ran run_shell" in told.text
 
 
+@pytest.mark.conforms(promise="result refused")
 @SDKS
 @EACH_APP
 def test_streamed_submit_of_a_denied_result_is_refused_before_a_byte_reaches_the_api(
@@ -185,6 +191,7 @@ def test_streamed_submit_of_a_denied_result_is_refused_before_a_byte_reaches_the
     assert path not in demo_server.received()
 
 
+@pytest.mark.conforms(promise="withheld")
 @SDKS
 @EACH_APP
 def test_withheld_call_is_in_no_event_and_its_siblings_are_whole(
@@ -241,6 +248,7 @@ def test_pending_call_holds_the_stream_until_a_person_decides(
     assert ("ran refund_order" if verb == "approve" else "APPROVAL_DENIED") in told.text
 
 
+@pytest.mark.conforms(promise="sanitized")
 @SDKS
 @EACH_APP
 @pytest.mark.parametrize("mode", ["enforce", "withhold"])
@@ -257,6 +265,7 @@ def test_sdk_is_given_the_redacted_arguments(run: Run, mode: str, sdk: str, app:
 # -- the wire -----------------------------------------------------------------------------
 
 
+@pytest.mark.conforms(promise="annotated")
 @EACH_MODE
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
 def test_annotation_stands_before_the_event_that_completes_the_call(
@@ -274,6 +283,7 @@ def test_annotation_stands_before_the_event_that_completes_the_call(
     assert behind.split(b"\n")[1] == b"event: thread.run.requires_action"
 
 
+@pytest.mark.conforms(promise="annotated")
 @pytest.mark.parametrize("mode", ["observe", "enforce"])
 def test_denied_call_is_delivered_with_its_verdict(talk: BeginTalk, mode: str) -> None:
     stream = talk(mode, wish(WEATHER, SHELL)).begin().finish()
