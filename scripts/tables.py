@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import io
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
+
+import pytest
 
 from callgate.model import Reason
 from callgate.policy import constraints
@@ -57,11 +62,69 @@ def folders() -> str:
     return "\n".join(rows)
 
 
+PROMISES = ("found", "annotated", "result refused", "withheld", "sanitized")
+CARRIERS = ("stream", "WebSocket")
+"""Each says of its column: the promises hold over this, too."""
+
+ABSENT = {
+    **{(s, "WebSocket"): "no such API" for s in ("assistants", "chat", "agents")},
+    ("conversations", "WebSocket"): "no such API",
+    ("conversations", "stream"): "no such API",
+    ("realtime", "annotated"): "in the log only",
+    ("realtime", "stream"): "no such API",
+}
+SURFACES = ("assistants", "chat", "responses", "conversations", "agents", "realtime")
+
+
+class Conforming:
+    """A pytest plugin: which tests say by `conforms` that they stand behind a cell."""
+
+    def __init__(self) -> None:
+        self.tests: dict[tuple[str, str], list[str]] = defaultdict(list)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            said = [mark.kwargs for mark in item.iter_markers("conforms")]
+            surfaces = [one["surface"] for one in said if "surface" in one]
+            promises = [one["promise"] for one in said if "promise" in one]
+            if promises:
+                promises += [one["over"] for one in said if "over" in one]
+            for surface in surfaces:
+                for promise in promises:
+                    path = item.path.relative_to(ROOT).as_posix()
+                    self.tests[surface, promise].append(path)
+
+
+def conformance() -> str:
+    found = Conforming()
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        options = ["--collect-only", "-qq", "-p", "no:cacheprovider", str(ROOT / "tests" / "e2e")]
+        if code := pytest.main(options, plugins=[found]):
+            raise SystemExit(f"tests/e2e cannot be collected ({code!r}):\n{told.getvalue()}")
+    columns = PROMISES + CARRIERS
+    unknown = {cell for cell in found.tests if cell[0] not in SURFACES or cell[1] not in columns}
+    if unknown:
+        raise SystemExit(f"tests stand behind cells that are not in the table: {unknown}")
+    rows = [f"| surface | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for surface in SURFACES:
+        cells = [_cell(found.tests[surface, column], surface, column) for column in columns]
+        rows.append(f"| `{surface}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _cell(tests: list[str], surface: str, column: str) -> str:
+    """How many tests, and the file with most of them."""
+    if not tests:
+        return ABSENT.get((surface, column), "**untested**")
+    return f"[{len(tests)}]({max(sorted(set(tests)), key=tests.count)})"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "reasons": reasons,
     "constraints": constraint_forms,
     "folders": folders,
+    "conformance": conformance,
 }
 
 

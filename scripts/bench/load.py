@@ -40,7 +40,7 @@ class Measured:
 
 async def drive(route: Route, clients: int, seconds: float, path: NextPath) -> Measured:
     """Let the clients ask for that long; connections are made before the clock starts."""
-    streams = [await _connect(route) for _ in range(clients)]
+    streams = [await connect(route) for _ in range(clients)]
     latencies: list[float] = []
     start = time.perf_counter()
     await asyncio.gather(
@@ -52,7 +52,8 @@ async def drive(route: Route, clients: int, seconds: float, path: NextPath) -> M
     return Measured(took, latencies)
 
 
-async def _connect(route: Route) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(route: Route) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A TLS connection to the API."""
     if route.proxy_port is None:
         return await asyncio.open_connection("127.0.0.1", route.port, ssl=route.context)
     reader, writer = await asyncio.open_connection("127.0.0.1", route.proxy_port)

@@ -8,37 +8,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import re
-import socket
-import ssl
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import trustme
-from load import NextPath, Route, drive, fixed, fresh
+from load import NextPath, drive, fixed, fresh
+from rig import Config, assembled
 
-HERE = Path(__file__).parent
-BIN = Path(sys.executable).parent
-TICKS = os.sysconf("SC_CLK_TCK")
 CLIENTS = (1, 16)
 SCENARIOS = ("no calls", "known call", "new call")
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """One way to the API; `pid` is the process whose CPU time counts."""
-
-    name: str
-    route: Route
-    pid: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,89 +31,6 @@ class Sample:
     cpu_ms: float | None
 
 
-@contextmanager
-def process(
-    command: Sequence[str | Path], log: Path, **env: str
-) -> Iterator[subprocess.Popen[str]]:
-    with log.open("w") as errors:
-        child = subprocess.Popen(
-            [str(part) for part in command],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env={**os.environ, **env},
-        )
-    try:
-        yield child
-    finally:
-        child.terminate()
-        child.wait()
-
-
-def first_line(child: subprocess.Popen[str], log: Path) -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().strip() or sys.exit(log.read_text())
-
-
-def wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    sys.exit(f"nothing listens on port {port}")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def start(stack: ExitStack, folder: Path) -> list[Config]:
-    """Start upstream and proxies: direct, bare mitmdump with stock settings, callgate."""
-    ca = trustme.CA()
-    pem, cert = folder / "ca.pem", folder / "cert.pem"
-    ca.cert_pem.write_to_path(pem)
-    ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(cert)
-
-    log = folder / "upstream.log"
-    upstream = stack.enter_context(process([sys.executable, HERE / "upstream.py", cert], log))
-    port = int(first_line(upstream, log))
-    direct = Route(port, ssl.create_default_context(cafile=str(pem)))
-
-    bare_port, confdir = free_port(), folder / "mitmproxy"
-    command = [BIN / "mitmdump", "-q", "--listen-host", "127.0.0.1", "--listen-port", bare_port]
-    for option in (f"confdir={confdir}", f"ssl_verify_upstream_trusted_ca={pem}"):
-        command += ["--set", option]
-    bare = stack.enter_context(process(list(map(str, command)), folder / "bare.log"))
-    wait_for(bare_port)
-    bare_trust = ssl.create_default_context(cafile=str(confdir / "mitmproxy-ca-cert.pem"))
-
-    log = folder / "callgate.log"
-    flags = ["--listen", "127.0.0.1:0", "--console", "off", "--upstream-ca", str(pem)]
-    flags += ["--gate-host", f"127.0.0.1:{port}"]
-    gate = stack.enter_context(
-        process([BIN / "callgate", "serve", *flags], log, CALLGATE_HOME=str(folder / "home"))
-    )
-    ready = re.search(r"proxy=http://127.0.0.1:(\d+) .*ca=(.+)", first_line(gate, log))
-    assert ready, log.read_text()
-    gate_trust = ssl.create_default_context(cafile=ready[2])
-    return [
-        Config("direct", direct, None),
-        Config("mitmdump", Route(port, bare_trust, bare_port), bare.pid),
-        Config("callgate", Route(port, gate_trust, int(ready[1])), gate.pid),
-    ]
-
-
-def cpu_seconds(pid: int | None) -> float:
-    if pid is None:
-        return 0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 def path_for(scenario: str, tag: str) -> NextPath:
     match scenario:
         case "no calls":
@@ -147,10 +42,10 @@ def path_for(scenario: str, tag: str) -> NextPath:
 
 
 def measure(config: Config, scenario: str, clients: int, repeat: int, seconds: float) -> Sample:
-    before = cpu_seconds(config.pid)
+    before = config.cpu_seconds()
     path = path_for(scenario, f"{config.name}-{clients}-{repeat}-")
     measured = asyncio.run(drive(config.route, clients, seconds, path))
-    cpu = (cpu_seconds(config.pid) - before) / len(measured.latencies_ms) * 1000
+    cpu = (config.cpu_seconds() - before) / len(measured.latencies_ms) * 1000
     return Sample(
         scenario=scenario,
         clients=clients,
@@ -164,8 +59,8 @@ def measure(config: Config, scenario: str, clients: int, repeat: int, seconds: f
 
 
 def run(seconds: float, repeats: int) -> list[Sample]:
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        configs = start(stack, Path(folder))
+    with assembled("upstream.py") as rig:
+        configs = [rig.direct(), rig.mitmdump(), rig.callgate("callgate")]
         for config in configs:
             for scenario in SCENARIOS:
                 measure(config, scenario, 1, -1, 0.3)

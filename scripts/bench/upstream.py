@@ -64,13 +64,22 @@ class Responder(asyncio.Protocol):
             )
 
 
-async def main(cert: str) -> None:
+def tls(cert: str) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(cert)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Responder, "127.0.0.1", 0, ssl=context, backlog=512)
+    return context
+
+
+async def serve(server: asyncio.Server) -> None:
+    """Say where, and serve for ever."""
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
+
+
+async def main(cert: str) -> None:
+    loop = asyncio.get_running_loop()
+    server = loop.create_server(Responder, "127.0.0.1", 0, ssl=tls(cert), backlog=512)
+    await serve(await server)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,138 @@
+"""The rig of the benches: an API stand-in, and the ways to it that are compared."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+from load import Route
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+TICKS = os.sysconf("SC_CLK_TCK")
+
+type Command = Sequence[str | Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One way to the API; `pid` is the process whose CPU time counts."""
+
+    name: str
+    route: Route
+    pid: int | None
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the proxy so far, in steps of 10 ms; 0 without one."""
+        if self.pid is None:
+            return 0
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+class Rig:
+    """The API stand-in and what is started before it; ends with the block of `assembled`."""
+
+    def __init__(self, upstream: str, stack: ExitStack) -> None:
+        self._stack = stack
+        self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ca = trustme.CA()
+        self._pem, cert = self.folder / "ca.pem", self.folder / "cert.pem"
+        ca.cert_pem.write_to_path(self._pem)
+        ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(cert)
+        self.port = int(self._start("upstream", [sys.executable, HERE / upstream, cert])[1])
+
+    def _start(
+        self, name: str, command: Command, *, speaks: bool = True, **env: str
+    ) -> tuple[int, str]:
+        """The process's id, and the line that it says when it is ready."""
+        log = self.folder / f"{name}.log"
+        child = self._stack.enter_context(process(command, log, **env))
+        assert child.stdout is not None
+        said = child.stdout.readline().strip() if speaks else "-"
+        return child.pid, said or sys.exit(log.read_text())
+
+    def direct(self) -> Config:
+        """No proxy at all."""
+        return Config("direct", Route(self.port, trust(self._pem)), None)
+
+    def mitmdump(self, *arguments: str | Path) -> Config:
+        """Bare mitmdump with stock settings, but for the further arguments."""
+        port, confdir = free_port(), self.folder / "mitmproxy"
+        listen = ("--listen-host", "127.0.0.1", "--listen-port", str(port))
+        ours = f"confdir={confdir}", f"ssl_verify_upstream_trusted_ca={self._pem}"
+        options = [part for option in ours for part in ("--set", option)]
+        command = [BIN / "mitmdump", "-q", *listen, *options, *arguments]
+        pid, _ = self._start("mitmdump", command, speaks=False)
+        wait_for(port)
+        route = Route(self.port, trust(confdir / "mitmproxy-ca-cert.pem"), port)
+        return Config("mitmdump", route, pid)
+
+    def callgate(self, name: str, *flags: str | Path) -> Config:
+        """`callgate serve` with a home of its own."""
+        listen = ("--listen", "127.0.0.1:0", "--console", "off")
+        gated = ("--upstream-ca", self._pem, "--gate-host", f"127.0.0.1:{self.port}")
+        command = [BIN / "callgate", "serve", *listen, *gated, *flags]
+        pid, line = self._start(name, command, CALLGATE_HOME=str(self.folder / f"{name}-home"))
+        ready = re.search(r"proxy=http://127.0.0.1:(\d+) .*ca=(.+)", line)
+        assert ready, line
+        return Config(name, Route(self.port, trust(ready[2]), int(ready[1])), pid)
+
+
+@contextmanager
+def assembled(upstream: str) -> Iterator[Rig]:
+    """`upstream` is the script in this folder that plays the API."""
+    with ExitStack() as stack:
+        yield Rig(upstream, stack)
+
+
+@contextmanager
+def process(command: Command, log: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
+    with log.open("w") as errors:
+        child = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, **env},
+        )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def trust(pem: str | Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(pem))
+
+
+def wait_for(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    sys.exit(f"nothing listens on port {port}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
