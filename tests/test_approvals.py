@@ -200,12 +200,12 @@ async def test_who_waits_is_told_of_the_answer_whenever_they_began_to_wait(
     approvals: Approvals, store: MemoryStore
 ) -> None:
     mine, other = await ask(approvals, store, "1"), await ask(approvals, store, "2")
-    first = asyncio.create_task(approvals.decided([mine.id]))
-    both = asyncio.create_task(approvals.decided([mine.id, other.id]))
+    first = asyncio.ensure_future(approvals.decided([mine.id]))
+    both = asyncio.ensure_future(approvals.decided([mine.id, other.id]))
     await asyncio.sleep(0.3)
-    late = asyncio.create_task(approvals.decided([other.id]))
+    late = asyncio.ensure_future(approvals.decided([other.id]))
     await asyncio.sleep(0.3)
-    assert not (first.done() or both.done() or late.done())
+    assert not any(task.done() for task in (first, both, late))
 
     await approvals.approve(other.id, "kim")
     await asyncio.wait_for(asyncio.gather(both, late), 5)
@@ -225,7 +225,7 @@ async def test_only_what_is_waited_for_is_asked_of_the_store(
         return frozenset(ids) if len(asked) < 3 else frozenset()
 
     monkeypatch.setattr(store, "pending", pending)
-    gone = asyncio.create_task(approvals.decided([left.id]))
+    gone = asyncio.ensure_future(approvals.decided([left.id]))
     await asyncio.sleep(0)
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)

@@ -12,6 +12,7 @@ from callgate.annotation import notice
 from callgate.exchange import Request, segments
 from callgate.model import Mode
 from callgate.sockets import GuardedSocket
+from callgate.stream import ORDER_SECONDS
 from callgate.surfaces import endpoint_for
 from tests.deciding import KEY, Bench, bench
 
@@ -148,6 +149,7 @@ async def test_pending_call_is_held_until_it_is_approved_and_text_goes_past() ->
     line = await opened(Mode.WITHHOLD)
     line.from_api(*calls("pay"))
     line.from_api(TEXT)
+    await asyncio.sleep(2 * ORDER_SECONDS)
     await line.settled()
     assert line.got == [SESSION, TEXT]
 

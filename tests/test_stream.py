@@ -11,7 +11,7 @@ import pytest
 
 from callgate.errors import CallgateError
 from callgate.exchange import ApiError, Request, segments
-from callgate.stream import KEEP_ALIVE, GatedStream, Rest, SseSource
+from callgate.stream import KEEP_ALIVE, ORDER_SECONDS, GatedStream, Rest, SseSource
 from callgate.surfaces import endpoint_for, sse
 from callgate.surfaces.base import Change, Group
 
@@ -90,16 +90,31 @@ async def settled() -> None:
 async def test_text_goes_past_held_calls_and_the_rest_waits_behind_them() -> None:
     judge = Judge()
     stream = opened(judge)
-    stream.feed(asks() + DONE)
-    stream.feed(TEXT)
+    stream.feed(asks() + DONE + TEXT)
     await settled()
+    assert stream.take() == b""
+    await asyncio.wait_for(stream.wait(60), 5)
     assert stream.take() == TEXT
+    stream.feed(TEXT + DONE + TEXT)
+    assert stream.take() == TEXT + TEXT
     assert stream.is_holding
     judge.go.set()
     await settled()
-    assert stream.take() == asks() + DONE
+    assert stream.take() == asks() + DONE + DONE
     stream.finish()
     assert stream.is_over
+
+
+@pytest.mark.parametrize("pause", [0, 2 * ORDER_SECONDS])
+async def test_text_keeps_its_place_behind_calls_that_are_decided_at_once(pause: float) -> None:
+    judge = Judge()
+    judge.go.set()
+    stream = opened(judge)
+    stream.feed(asks() + TEXT + DONE)
+    await asyncio.sleep(pause)
+    stream.feed(TEXT)
+    await settled()
+    assert stream.take() == asks() + TEXT + DONE + TEXT
 
 
 async def test_end_waits_for_the_verdict() -> None:
@@ -287,3 +302,25 @@ async def test_event_that_ends_with_the_stream_is_judged() -> None:
     late.feed(b"data: {")
     late.finish()
     assert error_in(late.take())["code"] == "response_not_inspectable"
+
+
+async def test_stream_that_the_api_breaks_off_ends_with_an_error_and_without_the_call() -> None:
+    stream = opened(Judge())
+    stream.feed(TEXT + asks())
+    assert stream.break_off("peer closed")
+    assert stream.take().startswith(TEXT)
+    stream = opened(Judge())
+    stream.feed(asks())
+    stream.break_off("peer closed")
+    error = error_in(stream.take())
+    assert (error["code"], error["type"]) == ("stream_broken_off", "api_error")
+    assert "peer closed" in error["message"]
+    assert stream.is_over
+    assert stream.is_broken_off
+    assert not stream.break_off("again")
+
+
+async def test_observed_stream_is_broken_off_as_the_api_does_it() -> None:
+    stream = opened(Judge(), observes=True)
+    assert not stream.break_off("peer closed")
+    assert not stream.is_broken_off

@@ -190,7 +190,8 @@ class Gated(GatedStream):
         self.ready = b""
         self.holds = True
         self.ended = self.was_cancelled = False
-        self.is_aborted = False
+        self.is_aborted = self.is_broken_off = False
+        self.can_tell = False
 
     def feed(self, data: bytes) -> None:
         self.fed.append(data)
@@ -200,6 +201,12 @@ class Gated(GatedStream):
 
     def cancel(self) -> None:
         self.was_cancelled = True
+
+    def break_off(self, why: str) -> bool:
+        if self.can_tell:
+            self.ready, self.holds, self.ended = b"it broke", False, True
+            self.is_aborted = self.is_broken_off = True
+        return self.can_tell
 
     def take(self) -> bytes:
         out, self.ready = self.ready, b""
@@ -306,6 +313,19 @@ def test_gone_peer_stops_the_judging_and_nothing_held_is_sent(who: str) -> None:
     wire.gated.ready = b"call"
     wire.look_again()
     assert b"call" not in wire.got
+
+
+def test_stream_that_the_api_breaks_off_ends_with_what_the_gate_says_of_it() -> None:
+    wire = StreamWire()
+    wire.gated.can_tell = True
+    wire.chunk(b"call")
+    wire.server.state = connection.ConnectionState.CLOSED
+    wire.feed(events.ConnectionClosed(wire.server))
+    assert wire.got.endswith(b"8\r\nit broke\r\n0\r\n\r\n")
+    assert b"call" not in wire.got
+    assert len(wire.finished) == 1
+    wire.look_again()
+    assert wire.got.endswith(b"0\r\n\r\n")
 
 
 def test_stream_that_is_not_gated_passes() -> None:

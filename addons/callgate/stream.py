@@ -1,8 +1,8 @@
 """One stream of events on its way to the app: text flows, calls wait for their verdict.
 
 Sans-I/O but for the judging: bytes are fed in and taken out, in order. A group of events that
-carries calls opens a *slot*; what comes behind it waits, text goes past. The proxy asks for
-`wait` while a slot is open and takes what has become ready.
+carries calls opens a *slot*; what comes behind it waits, text goes past a slot that is not
+decided at once. The proxy asks for `wait` while a slot is open and takes what has become ready.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ KEEP_ALIVE = sse.comment("callgate")
 CROWDED_BYTES = 1 << 18
 """Held bytes from which on it is better to read no more of the API's."""
 MAX_EVENT_BYTES = 8 << 20
+ORDER_SECONDS = 0.1
+"""Text keeps its place behind calls that are decided within this; then it goes past them."""
 
 
 class Judge(Protocol):
@@ -116,6 +118,9 @@ class Rest:
 class _Slot:
     ready: list[bytes] = field(default_factory=list)
     is_done: bool = False
+    is_text: bool = False
+    opened: float = 0.0
+    """On the clock of the event loop."""
     rest: Rest = field(default_factory=Rest)
 
 
@@ -156,6 +161,8 @@ class GatedStream:
         self._is_unread = False
         self.is_aborted = False
         """The stream was ended by Callgate: nothing of the API's is wanted any more."""
+        self.is_broken_off = False
+        """The stream was ended by the API, in the middle."""
 
     # -- in -------------------------------------------------------------------------------
 
@@ -218,6 +225,17 @@ class GatedStream:
         self.is_aborted = True
         self._changed.set()
 
+    def break_off(self, why: str) -> bool:
+        """The API's body has broken off: end with an error; False where only breaking off tells.
+
+        That is in `observe`, where the app gets what it would have got without Callgate.
+        """
+        if self._observes or self.is_aborted or self._has_ended:
+            return False
+        self.is_broken_off = True
+        self.abort(_broken_off(why))
+        return True
+
     def cancel(self) -> None:
         """Nobody is listening any more: stop judging, send nothing that was held."""
         for task in self._tasks:
@@ -228,17 +246,33 @@ class GatedStream:
         self._changed.set()
 
     def _put(self, part: Passing | Group) -> None:
+        self._advance()
+        if self._has_ended:
+            return
         if not isinstance(part, Passing):
-            slot = _Slot()
+            slot = _Slot(opened=asyncio.get_running_loop().time())
             self._slots.append(slot)
             task = asyncio.ensure_future(self._fill(slot, part))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif part.is_text or not self._slots:
+        elif not self._slots or (part.is_text and not self._patience):
             self._out.append(part.raw)
         else:
-            self._slots.append(_Slot([part.raw], is_done=True))
+            self._slots.append(_Slot([part.raw], is_done=True, is_text=part.is_text))
             self._ready_bytes += len(part.raw)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that text still waits for what is before it."""
+        waited = asyncio.get_running_loop().time() - self._slots[0].opened
+        return max(ORDER_SECONDS - waited, 0)
+
+    def _overtake(self) -> None:
+        """Send the text that has kept its place for long enough."""
+        for slot in [slot for slot in self._slots if slot.is_text]:
+            self._out += slot.ready
+            self._ready_bytes -= sum(map(len, slot.ready))
+            self._slots.remove(slot)
 
     @property
     def _held_bytes(self) -> int:
@@ -287,6 +321,12 @@ class GatedStream:
 
     def take_events(self) -> list[bytes]:
         """What may go to the app now, event by event where a reader has told them apart."""
+        self._advance()
+        out, self._out = self._out, []
+        return out
+
+    def _advance(self) -> None:
+        """Move what has become ready, in order, to what may go out."""
         while self._slots:
             slot = self._slots[0]
             self._out += slot.ready
@@ -300,8 +340,8 @@ class GatedStream:
                 self._ready_bytes = 0
                 self._has_ended = True
                 self.is_aborted = True
-        out, self._out = self._out, []
-        return out
+        if self._slots and not self._patience:
+            self._overtake()
 
     @property
     def scope(self) -> str:
@@ -326,10 +366,14 @@ class GatedStream:
         self._changed.clear()
         if self._out or any(slot.is_done for slot in list(self._slots)[:1]) or not self._slots:
             return
+        has_text = any(slot.is_text for slot in self._slots)
         try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            await asyncio.wait_for(
+                self._changed.wait(), min(self._patience, seconds) if has_text else seconds
+            )
         except TimeoutError:
-            if self._keep_alive and self._slots and not self._slots[0].ready:
+            is_silent = self._slots and not self._slots[0].ready and not has_text
+            if self._keep_alive and is_silent:
                 self._out.append(self._keep_alive)
 
 
@@ -338,6 +382,15 @@ def _not_inspectable(why: str) -> ApiError:
         f"Callgate ended this stream because it can not be inspected: {why}. "
         "It could carry tool calls that nobody has judged.",
         "response_not_inspectable",
+        status=502,
+        type="api_error",
+    )
+
+
+def _broken_off(why: str) -> ApiError:
+    return ApiError(
+        f"The API broke this stream off in the middle ({why}).",
+        "stream_broken_off",
         status=502,
         type="api_error",
     )

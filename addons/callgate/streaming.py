@@ -115,8 +115,16 @@ class GuardedStream(HttpStream):
     def handle_protocol_error(
         self, event: RequestProtocolError | ResponseProtocolError
     ) -> layer.CommandGenerator[None]:
-        """Client or API gone: stop judging, what is held is never sent."""
-        if gated := self._gated:
+        """Client or API gone: stop judging, what is held is never sent.
+
+        Of a stream that the API breaks off the app is told in the API's own form: not every
+        SDK raises its own error for a connection that breaks.
+        """
+        gated = self._gated
+        if gated and isinstance(event, ResponseProtocolError) and gated.break_off(event.message):
+            yield from self._flush()
+            return
+        if gated:
             gated.cancel()
         self._is_closed = True
         self._judged = None
@@ -169,7 +177,7 @@ class GuardedStream(HttpStream):
 
     def _end(self, gated: GatedStream) -> layer.CommandGenerator[None]:
         self._is_closed = True
-        if gated.is_aborted:
+        if gated.is_aborted and not gated.is_broken_off:
             gone = RequestProtocolError(self.stream_id, "ended by Callgate", ErrorCode.CANCEL)
             yield SendHttp(gone, self.context.server)
         yield from self.send_response(already_streamed=True)

@@ -38,7 +38,9 @@ async def test_newer_schema_is_refused(tmp_path: Path) -> None:
     newer = SCHEMA_VERSION + 1
     run(tmp_path / "a.db", f"UPDATE meta SET value = '{newer}' WHERE key = 'schema_version'")
 
-    with pytest.raises(StoreError, match=f"has schema version {newer}, this Callgate knows {SCHEMA_VERSION}"):
+    with pytest.raises(
+        StoreError, match=f"has schema version {newer}, this Callgate knows {SCHEMA_VERSION}"
+    ):
         await salt_of(tmp_path / "a.db")
 
 
