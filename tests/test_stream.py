@@ -11,7 +11,8 @@ import pytest
 
 from callgate.errors import CallgateError
 from callgate.exchange import ApiError, Request, segments
-from callgate.stream import KEEP_ALIVE, ORDER_SECONDS, GatedStream, Rest, SseSource
+from callgate.sources import SseSource
+from callgate.stream import KEEP_ALIVE, ORDER_SECONDS, GatedStream, Rest
 from callgate.surfaces import endpoint_for, sse
 from callgate.surfaces.base import Change, Group
 

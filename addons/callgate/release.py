@@ -12,7 +12,8 @@ from callgate.gate import Gate
 from callgate.lookup import Lookup, calls_of
 from callgate.model import Decision, Effect, Mode
 from callgate.settlement import Settlement
-from callgate.stream import KEEP_ALIVE, GatedStream, MessageSource, Rest, Source, SseSource
+from callgate.sources import MessageSource, Source, SseSource
+from callgate.stream import KEEP_ALIVE, GatedStream, Rest
 from callgate.surfaces import sse
 from callgate.surfaces.base import Change, Endpoint, Frame, Group, Turn, message
 

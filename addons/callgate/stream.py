@@ -10,24 +10,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from callgate.bodies import Decoder
 from callgate.errors import BodyError, CallgateError
 from callgate.exchange import ApiError
 from callgate.outcome import RefusedError
+from callgate.sources import Source
 from callgate.surfaces import sse
 from callgate.surfaces.base import Change, Events, Group, Passing
-from callgate.surfaces.sse import SseEvent
 
 _log = logging.getLogger(__name__)
 
 KEEP_ALIVE = sse.comment("callgate")
 CROWDED_BYTES = 1 << 18
 """Held bytes from which on it is better to read no more of the API's."""
-MAX_EVENT_BYTES = 8 << 20
 ORDER_SECONDS = 0.1
 """Text keeps its place behind calls that are decided within this; then it goes past them."""
 
@@ -41,67 +39,6 @@ class Judge(Protocol):
         Raises CallgateError.
         """
         ...
-
-
-class Source(Protocol):
-    """Cuts what the API sends into events."""
-
-    def decode(self, data: bytes) -> bytes:
-        """Undo the content encoding; raises BodyError for corrupt data."""
-        ...
-
-    def feed(self, content: bytes) -> Iterator[SseEvent]:
-        """Yield the events that are complete now; raises BodyError for what is no event."""
-        ...
-
-    def finish(self) -> SseEvent | None:
-        """What is left at the end, or None; raises BodyError where something is missing."""
-        ...
-
-    def give_up(self) -> bytes:
-        """The bytes of the event that has not ended, and forget them."""
-        ...
-
-
-class SseSource(sse.SseReader):
-    """Server-sent events behind a Content-Encoding."""
-
-    def __init__(self, encoding: str) -> None:
-        """Raises BodyError for an unknown or combined encoding."""
-        super().__init__(MAX_EVENT_BYTES)
-        self._decoder = Decoder(encoding)
-
-    def decode(self, data: bytes) -> bytes:
-        """See `Source.decode`."""
-        return self._decoder.feed(data)
-
-    def finish(self) -> SseEvent | None:
-        """See `Source.finish`; raises BodyError where the encoded content is cut off."""
-        self._decoder.finish()
-        return super().finish()
-
-
-class MessageSource:
-    """Messages of a WebSocket: each is an event."""
-
-    def decode(self, data: bytes) -> bytes:
-        """See `Source.decode`: the proxy has undone it."""
-        return data
-
-    def feed(self, content: bytes) -> Iterator[SseEvent]:
-        """See `Source.feed`; a binary message is text too."""
-        try:
-            yield SseEvent(content, "", content.decode())
-        except UnicodeDecodeError as error:
-            raise BodyError("a message is not UTF-8") from error
-
-    def finish(self) -> SseEvent | None:
-        """See `Source.finish`: messages come whole."""
-        return None
-
-    def give_up(self) -> bytes:
-        """See `Source.give_up`."""
-        return b""
 
 
 @dataclass(slots=True)

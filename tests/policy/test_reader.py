@@ -59,13 +59,6 @@ def action(text: str) -> str:
         ("settings: []", "1:11", "must be a mapping"),
         ("settings: {a: {b: 1, b: 2}}", "1:22", "duplicate key `b`"),
         ("settings: {a: [{b: 1, b: 2}]}", "1:23", "duplicate key `b`"),
-        ("detectors: {secret: off}", "1:13", "`secrets`?"),
-        ("detectors: {pii: warn}", "1:18", "must be off, sanitize"),
-        ("detectors: {pii: true}", "1:18", "must be off, sanitize"),
-        ("detectors: [pii]", "1:12", "must be a mapping"),
-        ("detectors: {pii: {sure: off}}", "1:19", "unknown key `sure` in `pii`"),
-        ("detectors: {pii: {high: yes}}", "1:25", "must be off, sanitize"),
-        ("detectors: {pii: {high: off, high: off}}", "1:30", "duplicate key `high`"),
     ],
 )  # fmt: skip
 def test_a_fault_names_its_place_and_the_fix(text: str, place: str, word: str) -> None:
@@ -90,14 +83,6 @@ def test_an_empty_rule_set_allows_unless_it_says_otherwise() -> None:
 def test_settings_are_kept_raw() -> None:
     content = read("settings: {mode: observe, listen: {port: 80}, day: 2026-01-01}", "f")
     assert content.settings == {"mode": "observe", "listen": {"port": 80}, "day": "2026-01-01"}
-
-
-def test_detectors_are_read() -> None:
-    content = read("detectors: {secrets: off, sql: {high: DENY, low: off, DROP_VIEW: off}}", "f")
-    assert content.detectors == {
-        "secrets": {"*": "off"},
-        "sql": {"high": "deny", "low": "off", "DROP_VIEW": "off"},
-    }
 
 
 def test_policies_are_ordered_by_their_selectors() -> None:

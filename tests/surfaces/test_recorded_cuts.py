@@ -23,7 +23,8 @@ from openai import AssistantEventHandler
 
 from callgate import stream as streams
 from callgate.exchange import ApiError, Request, segments
-from callgate.stream import GatedStream, Rest, SseSource
+from callgate.sources import SseSource
+from callgate.stream import GatedStream, Rest
 from callgate.surfaces import endpoint_for, sse
 from callgate.surfaces.base import Change, Group
 from tests.e2e.stories import STORIES
