@@ -325,3 +325,9 @@ async def test_observed_stream_is_broken_off_as_the_api_does_it() -> None:
     stream = opened(Judge(), observes=True)
     assert not stream.break_off("peer closed")
     assert not stream.is_broken_off
+
+
+async def test_observed_stream_that_can_not_be_read_gets_nothing_of_our_own() -> None:
+    stream = opened(Judge(), observes=True)
+    stream.feed(b"event: thread.run.requires_action\ndata: {\n\n")
+    assert stream.take_events() == [b"event: thread.run.requires_action\ndata: {\n\n"]

@@ -153,7 +153,8 @@ class GatedStream:
         _log.warning("a stream is not inspected any more: %s", error)
         self._is_unread = True
         for held in (*self._events.give_up(), self._seen, self._source.give_up()):
-            self._put(Passing(held))
+            if held:
+                self._put(Passing(held))
 
     def abort(self, error: ApiError) -> None:
         """Drop what is held, and end the stream with an error that the SDKs raise."""

@@ -70,7 +70,8 @@ def asked(wanted: Json, *, is_realtime: bool) -> Iterator[Json]:
     said = {"item_id": item["id"], "output_index": 0, "response_id": "resp_1"}
     response = {"id": f"resp_{id}", "object": "response", "status": "completed", "model": "m"}
     if not is_realtime:
-        yield {"type": "response.created", "response": {**response, "output": []}}
+        created = {**response, "status": "in_progress", "output": []}
+        yield {"type": "response.created", "response": created}
     begun = {**item, "arguments": "", "status": "in_progress"}
     yield {"type": "response.output_item.added", **said, "item": begun}
     done = {"type": "response.function_call_arguments.done", **said, "arguments": arguments}

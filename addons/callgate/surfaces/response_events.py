@@ -35,6 +35,10 @@ _HOSTED = tuple(
     )
 )
 
+_ENDS = frozenset(
+    str.split("response.completed response.failed response.incomplete response.cancelled")
+)
+
 
 @dataclass(slots=True)
 class Lane:
@@ -135,6 +139,7 @@ class ResponseEvents:
         refuse_stray_calls(document, {id(item) for item in listed})
         if response.get("status") not in ("in_progress", "queued"):
             yield from self._release(lane)
+        if document.get("type") in _ENDS:
             lane.is_over = True
         turn = self._turn(lane, listed, response)
         if not turn.calls:
