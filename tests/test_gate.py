@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from callgate import gate as gate_module
-from callgate.errors import StoreError
+from callgate.errors import CallgateError, StoreError
+from callgate.judgement import awaits_person
 from callgate.model import (
     QUOTED,
     ApprovalState,
@@ -30,7 +31,7 @@ from callgate.model import (
 )
 from callgate.store import open_store
 from callgate.store.base import Record, Store
-from tests.deciding import POLICY, ScriptedScanner, allow, bench, call, secret
+from tests.deciding import POLICY, Bench, ScriptedScanner, allow, bench, call, secret
 from tests.fakes import FakeClock, MemoryStore
 
 DOWN = StoreError("the disk is full")
@@ -647,6 +648,71 @@ async def test_failing_store_is_asked_again_later(monkeypatch: pytest.MonkeyPatc
     await asyncio.wait_for(made.gate.reconsidered([scanner_down]), 2)
 
 
+async def approve(made: Bench, decision: Decision) -> None:
+    assert decision.approval is not None
+    await made.approvals.approve(decision.approval.id, "kim")
+
+
+class Looks:
+    """Decides on some calls as often as the gate asks for it."""
+
+    def __init__(self, made: Bench, *calls: ToolCall) -> None:
+        self.made = made
+        self.calls = calls
+        self.answers: asyncio.Queue[list[Decision]] = asyncio.Queue()
+
+    async def __call__(self) -> list[Decision]:
+        decisions = await self.made.gate.decide(self.calls)
+        self.answers.put_nowait(decisions)
+        return decisions
+
+
+@pytest.mark.parametrize("left", [None, 60.0])
+async def test_decisions_are_waited_for_until_a_person_has_made_the_last_of_them(
+    left: float | None,
+) -> None:
+    made = bench()
+    looks = Looks(made, call("pay", id="a"), call(id="b"), call("pay", id="c"))
+    until = left and made.clock().timestamp() + left
+    waiting = asyncio.ensure_future(made.gate.decided(looks, awaits_person, until))
+    async with asyncio.timeout(10):
+        for place in (0, 2):
+            seen = await looks.answers.get()
+            assert seen[place].effect is Effect.REQUIRE_APPROVAL
+            assert not waiting.done()
+            await approve(made, seen[place])
+        decisions = await waiting
+
+    assert [decision.effect for decision in decisions] == [Effect.ALLOW] * 3
+    assert [decision.call.id for decision in decisions] == ["a", "b", "c"]
+
+
+async def test_decisions_that_are_not_open_are_not_waited_for_even_when_it_is_late() -> None:
+    made = bench()
+    looks = Looks(made, call(), call("wipe"))
+    long_ago = made.clock().timestamp() - 1
+
+    decisions = await made.gate.decided(looks, awaits_person, long_ago)
+
+    assert [decision.effect for decision in decisions] == [Effect.ALLOW, Effect.DENY]
+    assert looks.answers.qsize() == 1
+
+
+@pytest.mark.parametrize("left", [-5.0, 0.0, 0.3])
+async def test_run_that_expires_before_a_person_decides_is_an_error_and_no_decision(
+    left: float,
+) -> None:
+    made = bench()
+    looks = Looks(made, call("pay"))
+    until = made.clock().timestamp() + left
+
+    async with asyncio.timeout(10):
+        with pytest.raises(CallgateError, match="expired while a tool call waited"):
+            await made.gate.decided(looks, awaits_person, until)
+
+    assert looks.answers.qsize() == 1
+
+
 def issued(name: str, scope: str, arguments: str = "{}", agent: str = "kim") -> ToolCall:
     one = call(name, arguments=arguments)
     return replace(one, surface=SurfaceName.CHAT, scope=scope, agent=agent)
@@ -676,3 +742,33 @@ async def test_verdict_is_the_agents_but_that_of_a_run_is_everybodys() -> None:
     in_run, in_step = call("pay"), replace(call("pay"), agent="key:1")
     decisions = await made.gate.decide([in_run, in_step])
     assert len({decision.trace for decision in decisions}) == 1
+
+
+async def test_calls_are_seen_by_id_in_any_scope_but_only_those_of_the_agent() -> None:
+    made = bench()
+    mine = issued("look", "chatcmpl-1"), issued("wipe", "chatcmpl-2")
+    theirs = issued("pay", "chatcmpl-3", agent="eve")
+    elsewhere = replace(issued("pay", "chatcmpl-4"), origin="eu.api.openai.com:443")
+    other = replace(issued("look", "chatcmpl-5"), id="call_2")
+    await made.gate.decide([*mine, theirs, elsewhere, other])
+
+    def seen(*ids: str, agent: str = "kim") -> Awaitable[list[Decision]]:
+        return made.gate.seen(SurfaceName.CHAT, mine[0].origin, ids, agent)
+
+    found = await seen("call_1")
+    assert {(d.call.scope, d.effect) for d in found} == {
+        ("chatcmpl-1", Effect.ALLOW),
+        ("chatcmpl-2", Effect.DENY),
+    }
+    assert [d.call.scope for d in await seen("call_1", agent="eve")] == ["chatcmpl-3"]
+    assert len(await seen("call_1", "call_2")) == 3
+    assert await seen("call_1", agent="") == await seen("call_9") == []
+
+
+async def test_calls_that_the_memory_can_not_look_for_are_not_taken_for_unseen() -> None:
+    made = bench()
+    made.store.failure = DOWN  # type: ignore[attr-defined]
+
+    assert await made.gate.seen(SurfaceName.CHAT, call().origin, (), "kim") == []
+    with pytest.raises(StoreError):
+        await made.gate.seen(SurfaceName.CHAT, call().origin, ["call_1"], "kim")

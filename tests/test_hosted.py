@@ -127,3 +127,76 @@ async def test_changed_assistant_is_judged_like_a_new_one() -> None:
     outcome = await made.send({"tools": [INTERPRETER]}, f"/v1/assistants/{ASSISTANT}", "")
 
     assert code(outcome) == "hosted_tool_denied"
+
+
+# -- servers that the API can be told to ask before --------------------------------------------
+
+SERVERS = """\
+version: 1
+default: allow
+policies:
+  - name: servers
+    actions:
+      - {tool: mcp.bank, effect: require_approval}
+      - {tool: mcp.shell, effect: deny}
+      - {tool: web_search, effect: require_approval}
+"""
+
+
+def server(label: str, **more: object) -> Json:
+    url = f"https://{label}.test/mcp"
+    return {"type": "mcp", "server_label": label, "server_url": url, **more}
+
+
+async def answered(made: Bench, *tools: Json) -> Outcome:
+    return await made.send({"model": "gpt-5", "tools": [*tools]}, "/v1/responses", "")
+
+
+async def outcomes(made: Bench) -> dict[str, str]:
+    return {str(r["tool"]): str(r["outcome"]) for r in await made.records("hosted_tool")}
+
+
+@pytest.mark.parametrize("choice", ["refuse", "remove"])
+@pytest.mark.parametrize("said", [{}, {"require_approval": "never"}], ids=["silent", "never"])
+async def test_server_that_needs_approval_is_enabled_but_has_to_ask_before_each_call(
+    choice: str, said: Json
+) -> None:
+    made = bench(policy=SERVERS, choices={"on_denied_hosted_tool": choice})
+    docs = server("docs", **said)
+
+    body = sent_on(await answered(made, docs, server("bank", **said)))
+
+    assert body["tools"] == [docs, server("bank", require_approval="always")]
+    assert await outcomes(made) == {"mcp.bank": "asks"}
+    assert await made.records("refusal") == []
+
+
+async def test_server_that_asks_does_not_make_up_for_a_denied_one() -> None:
+    made = bench(policy=SERVERS)
+
+    outcome = refused(await answered(made, server("bank"), server("shell")))
+
+    assert (outcome.error.code, outcome.error.param) == ("hosted_tool_denied", "tools[1].type")
+    assert "mcp.shell" in outcome.error.message
+
+
+async def test_denied_server_may_be_removed_beside_one_that_asks() -> None:
+    made = bench(policy=SERVERS, choices={"on_denied_hosted_tool": "remove"})
+
+    body = sent_on(await answered(made, server("bank"), server("shell")))
+
+    assert body["tools"] == [server("bank", require_approval="always")]
+    assert await outcomes(made) == {"mcp.bank": "asks", "mcp.shell": "removed"}
+
+
+async def test_hosted_tool_that_can_not_ask_is_not_enabled_for_a_person_to_approve() -> None:
+    assert code(await answered(bench(policy=SERVERS), {"type": "web_search"})) == (
+        "hosted_tool_denied"
+    )
+
+
+async def test_observed_server_is_not_made_to_ask() -> None:
+    made = bench(policy=SERVERS, mode=Mode.OBSERVE)
+
+    assert forwarded(await answered(made, server("bank"), server("shell"))).body is None
+    assert await outcomes(made) == {"mcp.bank": "observed", "mcp.shell": "observed"}

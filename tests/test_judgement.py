@@ -8,7 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from callgate.judgement import combine, is_sound, judge_form, undecided
+from callgate.judgement import (
+    awaits_person,
+    combine,
+    is_sound,
+    is_undecided,
+    judge_form,
+    undecided,
+)
 from callgate.model import CONSENTED, Effect, Reason, Verdict
 from tests.deciding import call, secret
 
@@ -173,3 +180,37 @@ def test_what_the_api_runs_with_its_own_arguments_is_not_made_harmless_by_redact
     assert waiting.effect is Effect.DENY
     assert "with the arguments that it has" in redacted.explanation
     assert combine(asked, [verdict(Effect.REQUIRE_APPROVAL)]).effect is Effect.REQUIRE_APPROVAL
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "undecided_yet", "for_a_person"),
+    [
+        ([verdict(Effect.ALLOW)], False, False),
+        ([verdict(Effect.SANITIZE, text="{}")], False, False),
+        ([verdict(Effect.DENY)], False, False),
+        ([verdict(Effect.DENY), DOWN], False, False),
+        ([verdict(Effect.REQUIRE_APPROVAL)], True, True),
+        ([verdict(Effect.ALLOW), DOWN], True, False),
+        ([], True, False),
+        ([undecided("down", Reason.SCANNER_UNAVAILABLE, "", Effect.ALLOW)], False, False),
+        ([undecided("down", Reason.SCANNER_UNAVAILABLE, "", Effect.REQUIRE_APPROVAL)], True, True),
+    ],
+    ids=[
+        "allowed",
+        "sanitized",
+        "denied",
+        "denied while a scanner is down",
+        "asked of a person",
+        "scanner down",
+        "nobody asked",
+        "scanner down, and that counts as allowed",
+        "scanner down, and that is asked of a person",
+    ],
+)
+def test_call_is_undecided_while_a_person_or_another_look_may_change_it(
+    verdicts: list[Verdict], undecided_yet: bool, for_a_person: bool
+) -> None:
+    decision = combine(call(), verdicts)
+
+    assert is_undecided(decision) is undecided_yet
+    assert awaits_person(decision) is for_a_person

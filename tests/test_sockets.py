@@ -217,6 +217,16 @@ async def test_quoted_call_and_its_result_may_come_in_two_messages() -> None:
     assert await line.from_app(result("call_8", "wiped")) is None
 
 
+async def test_connection_that_closes_with_nothing_held_passes_and_judges_nothing_more() -> None:
+    line = await opened()
+    line.socket.close()
+    line.from_api(TEXT, *calls("look"))
+    await line.settled()
+
+    assert line.got == [SESSION]
+    assert await line.made.records() == []
+
+
 async def test_closed_connection_judges_nothing_any_more() -> None:
     line = await opened(Mode.WITHHOLD)
     line.from_api(*calls("pay"))

@@ -11,10 +11,14 @@ import pytest
 
 from callgate.errors import CallgateError
 from callgate.exchange import ApiError, Request, segments
-from callgate.sources import SseSource
-from callgate.stream import KEEP_ALIVE, ORDER_SECONDS, GatedStream, Rest
+from callgate.judgement import combine
+from callgate.model import Effect, Verdict
+from callgate.outcome import RefusedError, not_answerable
+from callgate.sources import MessageSource, SseSource
+from callgate.stream import CROWDED_BYTES, KEEP_ALIVE, ORDER_SECONDS, GatedStream, Rest
 from callgate.surfaces import endpoint_for, sse
-from callgate.surfaces.base import Change, Group
+from callgate.surfaces.base import Change, Group, message
+from tests.deciding import call
 
 TARGET = "/v1/threads/thread_1/runs"
 TEXT = sse.event("thread.message.delta", '{"delta":{"content":[]}}')
@@ -32,6 +36,25 @@ def asks(id: str = "call_1") -> bytes:
     return sse.event("thread.run.requires_action", json.dumps(run))
 
 
+def begun() -> bytes:
+    """A step whose calls are to be told in pieces."""
+    step = {
+        "id": "step_1",
+        "run_id": "run_1",
+        "thread_id": "thread_1",
+        "status": "in_progress",
+        "step_details": {"type": "tool_calls", "tool_calls": []},
+    }
+    return sse.event("thread.run.step.created", json.dumps(step))
+
+
+def piece(arguments: str) -> bytes:
+    told: dict[str, object] = {"index": 0, "id": "call_1", "type": "function"}
+    told["function"] = {"name": "look", "arguments": arguments}
+    delta = {"id": "step_1", "delta": {"step_details": {"tool_calls": [told]}}}
+    return sse.event("thread.run.step.delta", json.dumps(delta))
+
+
 class Judge:
     """Lets a group out when the test says so."""
 
@@ -40,8 +63,10 @@ class Judge:
         self.failure: Exception | None = None
         self.instead: bytes | None = None
         self.was_cancelled = False
+        self.asked: list[str] = []
 
     async def __call__(self, group: Group, rest: Rest) -> AsyncIterator[bytes]:
+        self.asked += [call.id for turn in group.turns for call in turn.calls]
         try:
             await self.go.wait()
         except asyncio.CancelledError:
@@ -58,7 +83,7 @@ class Judge:
 
 
 def opened(
-    judge: Judge, *, limit: int = 1 << 20, encoding: str = "", observes: bool = False
+    judge: streams.Judge, *, limit: int = 1 << 20, encoding: str = "", observes: bool = False
 ) -> GatedStream:
     endpoint = endpoint_for("POST", segments(TARGET))
     assert endpoint is not None
@@ -177,6 +202,20 @@ async def test_judge_that_fails_ends_the_stream_with_an_error_and_releases_nothi
     assert stream.take() == b""
 
 
+async def test_turn_that_may_not_go_on_ends_with_what_is_said_of_its_call() -> None:
+    judge = Judge()
+    denied = combine(call("wipe"), [Verdict("s", Effect.DENY, ("POLICY_DENIED",), trace="t")])
+    judge.failure = RefusedError(not_answerable(denied))
+    stream = opened(judge)
+    stream.feed(TEXT + asks() + DONE)
+    judge.go.set()
+    await settled()
+    error = error_in(stream.take().removeprefix(TEXT))
+    assert (error["code"], error["type"]) == ("tool_call_denied", "permission_error")
+    assert "'call_1' (wipe) was denied [POLICY_DENIED] (trace t)" in error["message"]
+    assert stream.is_over
+
+
 async def test_judge_that_fails_in_observe_mode_lets_the_calls_pass() -> None:
     judge = Judge()
     judge.failure = CallgateError("no")
@@ -212,6 +251,20 @@ async def test_stream_that_is_continued_by_another_ends_with_that() -> None:
     assert stream.is_aborted, "nothing of the first stream is wanted any more"
 
 
+async def test_what_comes_behind_a_stream_that_was_continued_is_neither_judged_nor_sent() -> None:
+    judge = Judge()
+    judge.instead = TEXT + DONE
+    stream = opened(judge)
+    stream.feed(asks())
+    judge.go.set()
+    await settled()
+    stream.feed(sse.event("thread.run.queued", "{}") + asks("call_2") + DONE)
+    await settled()
+    assert stream.take() == TEXT + DONE
+    assert stream.is_over
+    assert judge.asked == ["call_1"]
+
+
 NO_STREAM = {
     "bare JSON": b'{"id": "run_1"}\n\n',
     "broken": b"data: {\n\n",
@@ -242,21 +295,40 @@ async def test_stream_that_can_not_be_read_passes_whole_in_observe_mode(raw: byt
 
 async def test_what_is_held_is_bounded() -> None:
     stream = opened(Judge(), limit=2000)
-    step = {
-        "id": "s",
-        "run_id": "run_1",
-        "thread_id": "thread_1",
-        "status": "in_progress",
-        "step_details": {"type": "tool_calls", "tool_calls": []},
-    }
-    stream.feed(sse.event("thread.run.step.created", json.dumps(step)))
+    stream.feed(begun())
     assert stream.take() == b""
-    item = {"index": 0, "type": "function", "function": {"arguments": "x" * 2000}}
-    piece = {"id": "s", "delta": {"step_details": {"tool_calls": [item]}}}
-    stream.feed(sse.event("thread.run.step.delta", json.dumps(piece)))
+    stream.feed(piece("x" * 2000))
     raw = stream.take()
     assert error_in(raw)["code"] == "response_not_inspectable"
     assert b"xxx" not in raw
+
+
+async def test_api_is_read_no_further_while_much_waits_for_a_verdict() -> None:
+    judge = Judge()
+    stream = opened(judge)
+    filler = sse.event("thread.run.queued", json.dumps({"x": "x" * (CROWDED_BYTES // 2)}))
+    stream.feed(filler + filler + filler)
+    assert stream.take() == filler * 3
+    assert not stream.is_crowded, "nothing of it waits"
+    stream.feed(asks() + filler)
+    waiting = asyncio.ensure_future(stream.wait(60))
+    await settled()
+    assert not stream.is_crowded
+    assert not waiting.done()
+    stream.feed(filler)
+    await asyncio.wait_for(waiting, 5)
+    assert stream.is_crowded
+    judge.go.set()
+    await settled()
+    assert stream.take() == asks() + filler * 2
+    assert not stream.is_crowded
+
+
+async def test_api_is_read_on_while_a_call_is_being_told_however_long_it_is() -> None:
+    stream = opened(Judge())
+    stream.feed(begun() + piece("x" * 2 * CROWDED_BYTES))
+    assert stream.take() == b""
+    assert not stream.is_crowded, "its end would never come"
 
 
 async def test_compressed_streams_are_read() -> None:
@@ -305,6 +377,27 @@ async def test_event_that_ends_with_the_stream_is_judged() -> None:
     assert error_in(late.take())["code"] == "response_not_inspectable"
 
 
+@pytest.mark.parametrize("is_allowed", [True, False])
+async def test_call_that_is_still_being_told_when_the_stream_ends_is_judged(
+    is_allowed: bool,
+) -> None:
+    judge = Judge()
+    raw = begun() + piece("{}")
+    judge.failure = None if is_allowed else CallgateError("no")
+    stream = opened(judge)
+    stream.feed(raw)
+    assert not stream.is_holding, "the call may go on"
+    stream.finish()
+    await settled()
+    assert judge.asked == ["call_1"]
+    assert stream.take() == b""
+    judge.go.set()
+    await settled()
+    sent = stream.take()
+    assert sent == raw if is_allowed else error_in(sent)["code"] == "callgate_unavailable"
+    assert stream.is_over
+
+
 async def test_stream_that_the_api_breaks_off_ends_with_an_error_and_without_the_call() -> None:
     stream = opened(Judge())
     stream.feed(TEXT + asks())
@@ -331,3 +424,39 @@ async def test_observed_stream_that_can_not_be_read_gets_nothing_of_our_own() ->
     stream = opened(Judge(), observes=True)
     stream.feed(b"event: thread.run.requires_action\ndata: {\n\n")
     assert stream.take_events() == [b"event: thread.run.requires_action\ndata: {\n\n"]
+
+
+async def test_scope_of_a_socket_is_its_session_once_the_api_has_told_it() -> None:
+    request = Request("GET", "https", "api.test", 443, "/v1/realtime?model=gpt-realtime")
+    endpoint = endpoint_for("GET", segments(request.target))
+    assert endpoint is not None
+    stream = GatedStream(
+        endpoint.surface.open_events(endpoint, request, message),
+        Judge(),
+        lambda error: error.message.encode(),
+        source=MessageSource(),
+        max_held_bytes=1 << 20,
+    )
+    created = {"type": "session.created", "session": {"id": "sess_1"}}
+    assert stream.scope == ""
+    stream.feed(json.dumps(created).encode())
+    assert stream.scope == "sessions/sess_1"
+
+
+async def test_calls_behind_a_replaced_group_are_judged_no_further() -> None:
+    finished: list[str] = []
+
+    async def judge(group: Group, rest: Rest) -> AsyncIterator[bytes]:
+        id = group.turns[0].calls[0].id
+        await asyncio.sleep(0 if id == "call_1" else 0.05)
+        rest.is_replaced = id == "call_1"
+        finished.append(id)
+        yield b"other events"
+
+    stream = opened(judge)
+    stream.feed(asks() + asks("call_2"))
+    await settled()
+    assert stream.take() == b"other events"
+    assert stream.is_over
+    await asyncio.sleep(0.1)
+    assert finished == ["call_1"]

@@ -59,6 +59,7 @@ class _Slot:
     opened: float = 0.0
     """On the clock of the event loop."""
     rest: Rest = field(default_factory=Rest)
+    task: asyncio.Task[None] | None = None
 
 
 class GatedStream:
@@ -190,7 +191,7 @@ class GatedStream:
         if not isinstance(part, Passing):
             slot = _Slot(opened=asyncio.get_running_loop().time())
             self._slots.append(slot)
-            task = asyncio.ensure_future(self._fill(slot, part))
+            slot.task = task = asyncio.ensure_future(self._fill(slot, part))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif not self._slots or (part.is_text and not self._patience):
@@ -274,6 +275,9 @@ class GatedStream:
                 break
             self._slots.popleft()
             if slot.rest.is_replaced:
+                for behind in self._slots:
+                    if behind.task:
+                        behind.task.cancel()
                 self._slots.clear()
                 self._ready_bytes = 0
                 self._has_ended = True
