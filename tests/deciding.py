@@ -29,7 +29,7 @@ from callgate.release import Releases
 from callgate.scanners.base import Scanner
 from callgate.scanners.local import Local
 from callgate.settlement import Settlement
-from callgate.store.base import Record, Store
+from callgate.store.base import ApprovalItem, Record, Store
 from callgate.surfaces import endpoint_for
 from callgate.surfaces.base import Endpoint
 from callgate.wayback import WayBack
@@ -260,6 +260,14 @@ class Bench:
 
     async def records(self, kind: str = "") -> list[Record]:
         return await self.store.records(filters={"kind": kind} if kind else None)
+
+    async def pending(self) -> list[ApprovalItem]:
+        """What a person is asked, as soon as that is anything."""
+        async with asyncio.timeout(10):
+            while True:
+                if items := await self.approvals.pending():
+                    return items
+                await asyncio.sleep(0.01)
 
     async def respond(
         self, document: object, target: str = RUN_PATH, method: str = "GET"

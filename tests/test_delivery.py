@@ -36,6 +36,7 @@ from tests.deciding import (
 ASK_ABOUT_SECRETS = POLICY + "detectors: {secrets: require_approval}\n"
 RUNS_PATH = f"/v1/threads/{THREAD}/runs"
 STEPS_PATH = RUN_PATH + "/steps"
+CHAT_PATH = "/v1/chat/completions"
 LOOK, WIPE, PAY = tool("look", "call_a"), tool("wipe", "call_d"), tool("pay", "call_p")
 REDACTED = '{"text":"[REDACTED:AWS_ACCESS_KEY]"}'
 
@@ -372,6 +373,68 @@ async def test_failed_scanner_that_counts_as_allow_does_not_hold_the_run() -> No
     )
 
     assert shown(await at.poll()) == ["look"]
+
+
+# -- answers that an app gets once --------------------------------------------------------
+
+
+def completion(*calls: Json) -> Json:
+    message = {"role": "assistant", "content": None, "tool_calls": list(calls)}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice]}
+
+
+async def held(at: Bench, *calls: Json) -> asyncio.Task[Json]:
+    """The answer that the app will get; it waits for a person now."""
+
+    async def answer() -> Json:
+        _, got = await at.respond(completion(*calls), CHAT_PATH, "POST")
+        choice: Json = got["choices"][0]
+        return choice
+
+    waiting = asyncio.ensure_future(answer())
+    await at.pending()
+    assert not waiting.done()
+    return waiting
+
+
+@pytest.mark.parametrize(("is_good", "ids"), [(True, ["call_a", "call_p"]), (False, ["call_a"])])
+async def test_answer_that_is_given_once_is_held_until_a_person_decides(
+    is_good: bool, ids: list[str]
+) -> None:
+    at = bench(mode=Mode.WITHHOLD)
+    waiting = await held(at, LOOK, PAY)
+
+    await approve(at, is_good=is_good)
+    choice = await asyncio.wait_for(waiting, 10)
+
+    assert ("call_p", "held") in await delivered(at)
+    assert [item["id"] for item in choice["message"]["tool_calls"]] == ids
+    assert choice["finish_reason"] == "tool_calls"
+
+
+async def test_held_answer_tells_when_nobody_has_decided_in_time() -> None:
+    at = bench(mode=Mode.WITHHOLD)
+    waiting = await held(at, PAY)
+
+    at.clock.advance(601)
+    choice = await asyncio.wait_for(waiting, 10)
+
+    assert "tool_calls" not in choice["message"]
+    assert "APPROVAL_EXPIRED" in choice["message"]["content"]
+    assert choice["finish_reason"] == "stop"
+
+
+async def test_answer_that_is_given_once_does_not_wait_for_a_scanner_that_fails() -> None:
+    scanner = ScriptedScanner(RuntimeError("down"))
+    at = bench(mode=Mode.WITHHOLD, scanners=[scanner])
+
+    async with asyncio.timeout(10):
+        _, answer = await at.respond(completion(LOOK), CHAT_PATH, "POST")
+
+    assert "SCANNER_UNAVAILABLE" in answer["choices"][0]["message"]["content"]
+    assert "tool_calls" not in answer["choices"][0]["message"]
+    assert len(scanner.asked) == 1
 
 
 # -- runs that do not name their calls ----------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from dataclasses import replace
@@ -37,6 +38,7 @@ SUBMIT = RUN_PATH + "/submit_tool_outputs"
 RUN_JSON = json.dumps(Api([tool("wipe")]).run()).encode()
 FULL = StoreError("the disk is full")
 LIMIT = {"max_bytes": 1 << 20}
+REALTIME_PATH = "/v1/realtime?model=gpt-realtime"
 NOT_READABLE = [
     pytest.param(b"not json", "", id="no-json"),
     pytest.param(RUN_JSON[:-9], "", id="cut-off"),
@@ -69,6 +71,10 @@ async def got(made: Bench, body: bytes, encoding: str = "", status: int = 200) -
     headers = (("content-encoding", encoding),) if encoding else ()
     response = Response(status, headers, body)
     return await made.enforcement.check_response(at(asked()), asked(), response)
+
+
+def code_of(outcome: Outcome) -> str:
+    return refused(outcome).error.code
 
 
 # -- bodies -------------------------------------------------------------------------------
@@ -341,6 +347,7 @@ def test_mode_is_the_gates(mode: Mode) -> None:
 
     assert enforcement.mode is mode
     assert enforcement.observes is (mode is Mode.OBSERVE)
+    assert enforcement.holds is (mode is Mode.WITHHOLD)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -364,11 +371,68 @@ def test_stream_of_an_unknown_encoding_is_not_opened() -> None:
         made.enforcement.open_stream(at(request), request, "rot13")
 
 
+# -- WebSockets -----------------------------------------------------------------------------
+
+
+def realtime_call(name: str) -> bytes:
+    """The message that tells a call whole."""
+    item = {"id": "item_1", "type": "function_call", "call_id": "call_1", "name": name}
+    item["arguments"] = "{}"
+    return json.dumps({"type": "response.output_item.done", "item": item}).encode()
+
+
+async def connected(made: Bench, *messages: bytes) -> list[bytes]:
+    """What the app gets on a connection whose session is `sess_1`."""
+    upgrade = asked("GET", REALTIME_PATH)
+    stream = made.enforcement.open_socket(at(upgrade), upgrade)
+    stream.feed(b'{"type":"session.created","session":{"id":"sess_1"}}')
+    for message in messages:
+        stream.feed(message)
+    got = stream.take_events()
+    async with asyncio.timeout(5):
+        while stream.is_holding:
+            await stream.wait(5)
+            got += stream.take_events()
+    return got[1:]
+
+
+async def test_denied_call_reaches_an_app_by_websocket_only_where_nothing_is_withheld() -> None:
+    message = realtime_call("wipe")
+
+    assert await connected(bench(), message) == [message]
+    withheld = await connected(bench(mode=Mode.WITHHOLD), message)
+    assert b"function_call" not in b"".join(withheld)
+    assert b"Tool call blocked by Callgate" in b"".join(withheld)
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "code"),
+    [
+        ("look", "sessions/sess_1", None),
+        ("wipe", "sessions/sess_1", "tool_call_denied"),
+        ("look", "sessions/sess_2", "tool_call_unknown"),
+    ],
+)
+async def test_message_of_the_app_is_judged_by_what_its_own_session_asked(
+    name: str, scope: str, code: str | None
+) -> None:
+    made = bench()
+    await connected(made, realtime_call(name))
+    # another key: of what its agent was given in other sessions it knows nothing
+    headers = (("authorization", "Bearer other"), ("Content-Encoding", "gzip"))
+    upgrade = replace(asked("GET", REALTIME_PATH), headers=headers)
+    item = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
+    message = json.dumps({"type": "conversation.item.create", "item": item}).encode()
+
+    outcome = await made.enforcement.check_message(at(upgrade), upgrade, message, scope)
+
+    if code:
+        assert code_of(outcome) == code
+    else:
+        assert forwarded(outcome).body is None
+
+
 # -- what is out of sight, and what is unknown ----------------------------------------------
-
-
-def code_of(outcome: Outcome) -> str:
-    return refused(outcome).error.code
 
 
 @pytest.mark.parametrize("path", ["/v1/realtime/calls", "/v1/realtime/client_secrets"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from callgate import release
 from callgate.model import Mode
 from callgate.stream import GatedStream
 from tests.deciding import (
@@ -186,3 +187,79 @@ async def test_hidden_calls_of_a_step_alone_are_answered_at_the_end_of_the_strea
     assert made.api.submitted
     assert b"wipe" not in got
     assert got.endswith(DONE)
+
+
+async def test_step_of_a_stream_that_stays_open_is_answered_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(release, "_OPEN_SECONDS", 0.01)
+    made = bench([WIPE], mode=Mode.WITHHOLD)
+    stream = opened(made)
+    stream.feed(told("thread.run.step.created", made.api.steps()["data"][0]))
+    assert await drained(stream) == b""
+    assert [list(one) for one in made.api.submitted] == [["call_d"]]
+    for event in made.api.events():
+        stream.feed(event)
+    stream.finish()
+    assert await drained(stream) == b"".join(made.api.events())
+
+
+@pytest.mark.parametrize("approve", [True, False])
+async def test_calls_that_a_run_does_not_name_wait_for_a_person_too(approve: bool) -> None:
+    made = bench(api=Api([PAY], names_calls=False), mode=Mode.WITHHOLD)
+    raw = b"".join(made.api.events())
+    flowing = asyncio.ensure_future(flow(made))
+    [item] = await made.pending()
+    assert not flowing.done()
+    decide = made.approvals.approve if approve else made.approvals.deny
+    await decide(item.approval.id, "kim")
+    got = await flowing
+    assert got.endswith(raw) is approve
+    assert (b"requires_action" in got) is approve
+    assert [list(one) for one in made.api.submitted] == ([] if approve else [["call_p"]])
+    assert ("call_p", "held") in await kinds(made)
+
+
+class Hasty(Api):
+    """Ends its streams with the last event, and that without the blank line."""
+
+    def events(self) -> list[bytes]:
+        return [b"".join(super().events()).removesuffix(DONE).rstrip()]
+
+
+async def test_event_that_ends_the_stream_of_the_next_round_is_judged_and_passed_on() -> None:
+    allowed = bench(api=Hasty([tool("wipe", "call_1")], [LOOK]), mode=Mode.WITHHOLD)
+    assert shown(await flow(allowed)) == ["call_a"]
+    denied = bench(api=Hasty([tool("wipe", "call_1")], [WIPE]), mode=Mode.WITHHOLD)
+    got = await flow(denied)
+    assert b"wipe" not in got
+    assert b"thread.run.completed" in got
+    assert [list(one) for one in denied.api.submitted] == [["call_1"], ["call_d"]]
+
+
+async def test_call_is_annotated_where_it_waits_and_not_where_it_is_told_again() -> None:
+    made = bench([LOOK])
+    first = made.api.events()[0]
+    made.api.done.append(made.api.rounds.pop(0))
+    again = told("thread.run.step.completed", made.api.steps()["data"][0])
+    got = await flow(made, first, again, DONE)
+    assert got.startswith(b": callgate ")
+    assert got.count(b": callgate ") == 1
+    assert got.endswith(first + again + DONE)
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_messages_of_a_websocket_are_not_annotated(mode: Mode) -> None:
+    made = bench(mode=mode)
+    upgrade = asked("GET", "/v1/realtime?model=gpt-realtime")
+    stream = made.enforcement.open_socket(at(upgrade), upgrade)
+    item = {"id": "item_1", "type": "function_call", "call_id": "call_1", "name": "look"}
+    item["arguments"] = "{}"
+    messages = [
+        json.dumps({"type": "session.created", "session": {"id": "sess_1"}}).encode(),
+        json.dumps({"type": "response.output_item.done", "item": item}).encode(),
+    ]
+    for one in messages:
+        stream.feed(one)
+    assert await drained(stream) == b"".join(messages)
+    assert await kinds(made) == [("call_1", "delivered")]

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from callgate import stream as streams
 from callgate.errors import CallgateError
 from callgate.exchange import ApiError, Request, segments
 from callgate.judgement import combine

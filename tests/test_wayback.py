@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 
+from callgate import wayback
 from callgate.annotation import notice
 from callgate.errors import StoreError
 from callgate.exchange import Request, Response
 from callgate.model import Decision, Mode
-from callgate.outcome import Outcome
+from callgate.outcome import Outcome, Refuse
 from callgate.store import open_store
 from callgate.surfaces.assistants import Assistants
 from tests.deciding import (
     ASSISTANT,
+    HOSTED,
     KEY,
+    POLICY,
     RUN,
     RUN_PATH,
     THREAD,
@@ -43,6 +46,8 @@ from tests.deciding import (
 LOOK, WIPE, PAY = tool("look", "call_a"), tool("wipe", "call_d"), tool("pay", "call_p")
 RUNS_PATH = f"/v1/threads/{THREAD}/runs"
 REPLACE = {"on_denied_result": "replace"}
+CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+REALTIME = "/v1/realtime?model=gpt-realtime"
 
 
 async def polled(*calls: Json, **options: Any) -> Bench:
@@ -643,3 +648,126 @@ async def test_result_of_a_session_stands_alone() -> None:
     wiped = {"events": [{**result, "call_id": "call_1", "output": "gone"}]}
     error = refused(await made.send(wiped, path, "/events")).error
     assert (error.code, error.param) == ("tool_call_denied", "events[0].output")
+
+
+# -- results that name no run -------------------------------------------------------------
+
+
+def function_call(name: str, id: str) -> Json:
+    return {"type": "function_call", "call_id": id, "name": name, "arguments": "{}"}
+
+
+def answered(id: str, output: str = "done") -> Json:
+    return {"type": "function_call_output", "call_id": id, "output": output}
+
+
+async def responded(*items: Json, **options: Any) -> Bench:
+    """A gate that has seen the response `resp_1`."""
+    made = bench(**options)
+    await made.respond({"id": "resp_1", "output": list(items)}, RESPONSES, "POST")
+    return made
+
+
+async def test_result_may_answer_a_call_that_the_agent_was_given_earlier() -> None:
+    made = await responded(function_call("look", "call_a"), function_call("wipe", "call_d"))
+    looked = {"previous_response_id": "resp_9", "input": [answered("call_a")]}
+    wiped = {"previous_response_id": "resp_9", "input": [answered("call_d")]}
+
+    assert forwarded(await made.send(looked, RESPONSES, "")).body is None
+    assert code(await made.send(wiped, RESPONSES, "")) == "tool_call_denied"
+
+
+async def test_call_that_another_agent_was_given_is_unknown() -> None:
+    made = await responded(function_call("look", "call_a"))
+    body = {"previous_response_id": "resp_9", "input": [answered("call_a")]}
+    request = replace(
+        asked("POST", RESPONSES),
+        headers=(("authorization", "Bearer b"),),
+        body=json.dumps(body).encode(),
+    )
+
+    outcome = await made.enforcement.check_request(at(request), request)
+
+    assert code(outcome) == "tool_call_unknown"
+
+
+async def test_consent_to_a_denied_call_is_refused_with_the_only_way_out() -> None:
+    policy = POLICY + "      - {tool: mcp.shop.buy, effect: deny}\n"
+    wanted = {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "shop"}
+    made = await responded({**wanted, "name": "buy", "arguments": "{}"}, policy=policy)
+    consent = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
+    body = {"previous_response_id": "resp_1", "input": [consent]}
+
+    error = refused(await made.send(body, RESPONSES, "")).error
+    declined = await made.send({**body, "input": [{**consent, "approve": False}]}, RESPONSES, "")
+
+    assert (error.code, error.param) == ("tool_call_denied", "input[0].approve")
+    assert "decline it instead" in error.message
+    assert "submit exactly this" not in error.message
+    assert forwarded(declined).body is None
+
+
+async def test_request_that_enables_a_denied_hosted_tool_takes_no_results_along() -> None:
+    made = await responded(function_call("look", "call_a"), policy=HOSTED)
+    body = {"previous_response_id": "resp_1", "input": [answered("call_a")]}
+    enabling = {**body, "tools": [{"type": "code_interpreter"}]}
+
+    assert code(await made.send(enabling, RESPONSES, "")) == "hosted_tool_denied"
+    assert await results(made) == []
+    assert forwarded(await made.send(body, RESPONSES, "")).body is None
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"), [("look", None), ("wipe", "tool_call_denied"), ("", "tool_call_unknown")]
+)
+async def test_call_quoted_on_a_websocket_counts_for_a_result_in_a_later_message(
+    name: str, refusal: str | None
+) -> None:
+    made = bench()
+    upgrade = asked("GET", REALTIME)
+
+    async def say(item: Json) -> Outcome:
+        message = json.dumps({"type": "conversation.item.create", "item": item}).encode()
+        return await made.enforcement.check_message(at(upgrade), upgrade, message, "sessions/s")
+
+    if name:
+        assert forwarded(await say(function_call(name, "call_q"))).body is None
+    outcome = await say(answered("call_q"))
+
+    assert (code(outcome) if isinstance(outcome, Refuse) else None) == refusal
+
+
+def history(text: str) -> Json:
+    asks = {"role": "assistant", "tool_calls": [LOOK]}
+    return {"messages": [asks, {"role": "tool", "tool_call_id": "call_a", "content": text}]}
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_result_that_a_history_repeats_is_recorded_once(mode: Mode) -> None:
+    made = bench(mode=mode)
+
+    for text in ("sunny", "sunny", "rainy", "sunny", "rainy"):
+        assert forwarded(await made.send(history(text), CHAT, "")).body is None
+
+    assert await results(made) == [("call_a", "passed")] * 2
+
+
+async def test_secret_that_a_history_repeats_is_redacted_each_time() -> None:
+    made = bench(choices={"results": "redact"})
+
+    for _ in range(2):
+        body = sent_on(await made.send(history(f"key {secret()}"), CHAT, ""))
+        assert body["messages"][1]["content"] == "key [REDACTED:AWS_ACCESS_KEY]"
+    assert len(await made.records("result")) == 1
+
+
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.ENFORCE])
+async def test_memory_of_recorded_results_is_bounded_and_forgets_the_oldest(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wayback, "_REMEMBERED", 2)
+    made = bench(mode=mode)
+
+    for text, count in (("one", 1), ("two", 2), ("three", 3), ("two", 3), ("one", 4)):
+        await made.send(history(text), CHAT, "")
+        assert len(await results(made)) == count
