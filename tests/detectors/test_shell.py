@@ -19,7 +19,7 @@ def kinds(command: str) -> set[str]:
 
 
 PACKED = base64.b64encode(b"rm -rf /data").decode()
-ZIPPED = base64.b64encode(gzip.compress(b"rm -rf /data")).decode()
+ZIPPED = base64.b64encode(gzip.compress(b"rm -rf /data", mtime=0)).decode()
 
 
 @pytest.mark.parametrize(
