@@ -16,6 +16,8 @@ import pytest
 
 from callgate.model import Reason
 from callgate.policy import constraints
+from callgate.policy.meanings import BANDS
+from callgate.scanners.weighing import FAMILIES
 from callgate.settings import Settings, environment_name
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +43,20 @@ def settings() -> str:
 def reasons() -> str:
     rows = ["| code | meaning |", "|---|---|"]
     return "\n".join(rows + [f"| `{reason}` | {reason.explanation} |" for reason in Reason])
+
+
+def families() -> str:
+    rows = ["| family | reason code | means |", "|---|---|---|"]
+    for reason, family in FAMILIES.items():
+        bands = [family.meanings[band] for band in BANDS if band in family.meanings]
+        means = f"`{bands[0]}`"
+        if len(set(bands)) > 1:
+            means += f", less certain `{bands[1]}`"
+        for word in dict.fromkeys(family.meanings.values()):
+            if kinds := [k for k, w in family.meanings.items() if w == word and k not in BANDS]:
+                means += f"; `{word}`: {', '.join(f'`{kind}`' for kind in kinds)}"
+        rows.append(f"| `{family.name}` | `{reason}` | {means} |")
+    return "\n".join(rows)
 
 
 def constraint_forms() -> str:
@@ -122,6 +138,7 @@ def _cell(tests: list[str], surface: str, column: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "reasons": reasons,
+    "families": families,
     "constraints": constraint_forms,
     "folders": folders,
     "conformance": conformance,

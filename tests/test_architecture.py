@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "canonical exchange once hosts",
         "settings bodies outcome",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca",
-        "approvals lookup judgement sources",
+        "approvals conversations results lookup judgement sources",
         "stream",
         "gate",
         "turns",
@@ -41,7 +41,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
 # The local scanner is policies and detectors put together.
-SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors")}
+# A policy file names rules of a detector's, and their faults are its faults.
+SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors"), ("policy", "detectors")}
 
 KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy"}
 

@@ -256,20 +256,20 @@ ROWS: Mapping[int, Row] = {
         "hosts::hosts_of_the_api_are_gated_at_every_port "
         "hosts::other_hosts_are_not_gated "
         "policy/patterns::url_pattern_does_not_allow "
-        "policy/patterns::denied_url_is_caught_in_disguise",
-        "without a rule an address inside the network is no finding: "
-        "no detector of this release looks at hosts",
+        "policy/patterns::denied_url_is_caught_in_disguise "
+        "detectors/network/detector::url_that_leads_inside_is_found_where_it_is_opened",
     ),
     36: row(
         "path traversal, `*` across `/`, combining marks",
         "policy/patterns::path_pattern_does_not_allow "
-        "policy/patterns::denied_path_is_caught_in_disguise",
-        "without a rule a sensitive file is no finding: no detector of this release looks at it",
+        "policy/patterns::denied_path_is_caught_in_disguise "
+        "detectors/files/detector::sensitive_path_is_found "
+        "detectors/files/detector::hidden_name_is_surer_than_a_plain_one",
     ),
     37: row(
         "shell: encodings, wrappers, `$IFS`, homoglyphs",
-        "detectors/shell::hidden_or_wrapped_deletion_is_found "
-        "detectors/shell::wrappers_without_end_are_a_finding",
+        "detectors/shell/detector::hidden_or_wrapped_deletion_is_found "
+        "detectors/shell/detector::wrappers_without_end_are_a_finding",
         "a program in another language inside a command is not run in thought",
     ),
     38: row(
@@ -329,7 +329,7 @@ ROWS: Mapping[int, Row] = {
         "policy/names::glob_with_many_stars_is_quick_on_long_names "
         "policy/patterns::long_values_take_linear_time "
         "policy/document::billion_laughs_are_refused_before_they_grow "
-        "detectors/shell::script_nested_too_deeply_to_read_is_a_finding",
+        "detectors/shell/detector::script_nested_too_deeply_to_read_is_a_finding",
     ),
 }
 

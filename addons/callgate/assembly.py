@@ -14,7 +14,7 @@ from callgate.approvals import Approvals
 from callgate.audit import record
 from callgate.canonical import Json
 from callgate.delivery import Delivery
-from callgate.detectors import DETECTORS, Inspector, redact, redact_text
+from callgate.detectors import Inspector, redact, redact_text
 from callgate.enforcement import Enforcement
 from callgate.errors import JsonError, SettingsError
 from callgate.gate import Gate, Redact, Rules
@@ -24,7 +24,7 @@ from callgate.outcome import Choices
 from callgate.policy import Policy, PolicyFile
 from callgate.release import Releases
 from callgate.scanners.base import Scanner
-from callgate.scanners.local import Local
+from callgate.scanners.local import Local, inspector_of
 from callgate.settings import Settings
 from callgate.settlement import Settlement
 from callgate.store import open_store
@@ -89,7 +89,7 @@ def _enforcement(
     def current() -> Policy:
         return policy.current if policy else permissive
 
-    inspector = Inspector([make() for make in DETECTORS.values()])
+    inspector = inspector_of(current)
     scanners = [_scanner(name, current, inspector) for name in settings.scanner]
     sender = _upstream(settings, upstream_roots)
     for scanner in scanners:

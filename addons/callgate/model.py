@@ -7,7 +7,7 @@ Everything here is frozen and does no I/O. `design` words, one each: a scanner g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -99,6 +99,14 @@ class Reason(StrEnum):
         "EXTERNAL_EXFILTRATION",
         "the call would send data to a host or a recipient outside",
     )
+    READ_THEN_WRITE = (
+        "READ_THEN_WRITE",
+        "sensitive data was read in this conversation, and the call sends something outside",
+    )
+    UNTRUSTED_ARGUMENT = (
+        "UNTRUSTED_ARGUMENT",
+        "a recipient, URL, account or path comes from a tool's result, and nobody has said it",
+    )
     MALFORMED_ARGUMENTS = (
         "MALFORMED_ARGUMENTS",
         "the arguments are not unambiguous JSON (broken, cut off, duplicate keys, NaN)",
@@ -146,6 +154,8 @@ class ToolCall:
     model: str = ""
     takes_no_notice: bool = False
     """See `ToolResult.takes_no_notice`; known of the call even where its result does not say."""
+    conversation: str = field(default="", compare=False)
+    """What its conversation is called, where that is not its scope."""
 
     @property
     def key(self) -> CallKey:

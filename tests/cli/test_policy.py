@@ -59,6 +59,26 @@ def test_check_sums_a_valid_file_up_in_one_line() -> None:
     assert found["digest"] == Policy.load("p.yaml").digest
 
 
+def test_check_counts_the_rules_for_secrets_and_what_is_left_out() -> None:
+    rule = "[[rules]]\nid = 'badge'\nregex = 'badge-[0-9]{6}'\n"
+    Path("rules.toml").write_text(rule + "[[rules]]\nid = 'pem'\npath = 'pem$'\n")
+    Path("own.yaml").write_text("detectors: {secrets: {rules: rules.toml}}")
+    assert run("check", "own.yaml").stdout.splitlines() == [
+        "own.yaml: valid; policies: 0, rules: 0, default: allow",
+        "rules.toml: valid; rules for secrets: 1, left out: 1",
+    ]
+    found = json.loads(run("check", "own.yaml", "--json").stdout)
+    assert (found["secret_rules"], found["left_out"]) == (1, 1)
+
+
+def test_explain_finds_by_the_rules_for_secrets_too() -> None:
+    Path("rules.toml").write_text("[[rules]]\nid = 'badge'\nregex = 'badge-[0-9]{6}'\n")
+    Path("own.yaml").write_text("detectors: {secrets: {rules: rules.toml}}")
+    Path("call.json").write_text('{"tool": "note", "arguments": {"text": "badge-123456"}}')
+    found = json.loads(run("explain", "call.json", "--policy", "own.yaml", "--json").stdout)
+    assert found["sanitized"] == '{"text":"[REDACTED:BADGE]"}'
+
+
 def test_check_prints_every_fault_on_a_line_and_fails() -> None:
     Path("bad.yaml").write_text("defualt: deny\ndefault: perhaps\n")
     result = run("check", "bad.yaml")

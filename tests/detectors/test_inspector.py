@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import time
 from urllib.parse import quote
 
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from callgate.canonical import Json
 from callgate.detectors import DETECTORS, Inspector
+from callgate.detectors.base import Detector
+from callgate.detectors.inspector import MAX_NESTED
 from callgate.detectors.redaction import redact, redact_text
 from callgate.model import Reason
 
@@ -49,6 +53,14 @@ def test_json_is_opened_three_levels_deep(inspector: Inspector) -> None:
     for _ in range(2):
         text = json.dumps({"x": text})
     assert [f.kind for f in inspector.inspect("t", {"x": text})] == ["RECURSIVE_DELETE"]
+
+
+def test_password_in_a_document_that_is_written_down_is_a_leak(inspector: Inspector) -> None:
+    arguments: Json = {"path": "a.json", "content": '{"db": {"password": "hX9!kd02Lq"}}'}
+    (finding,) = inspector.inspect("write_file", arguments)
+    assert (finding.kind, finding.path) == ("PASSWORD", "$.content")
+    inner = json.dumps({"log": json.dumps({"password": "hX9!kd02Lq"})})
+    assert [f.kind for f in inspector.inspect("say", {"text": inner})] == ["PASSWORD"]
 
 
 def test_value_in_nested_json_is_payload_as_at_the_top(inspector: Inspector) -> None:
@@ -155,3 +167,109 @@ def test_no_input_raises_and_redaction_keeps_its_promises(tool: str, arguments: 
 def test_redacting_a_text_twice_changes_nothing_more(text: str) -> None:
     once = redact_text(text, INSPECTOR)
     assert redact_text(once, INSPECTOR) == once
+
+
+def kinds(arguments: Json, tool: str = "run_shell") -> set[str]:
+    return {finding.kind for finding in INSPECTOR.inspect(tool, arguments)}
+
+
+DELETION = "rm -rf /data"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(json.dumps({"command": DELETION})),
+        base64.b64encode(json.dumps({"command": DELETION}).encode()).decode(),
+        quote(base64.b64encode(DELETION.encode()).decode(), safe=""),
+        base64.b64encode(quote(DELETION, safe="").encode()).decode(),
+        base64.encodebytes(DELETION.encode()).decode(),
+        quote(quote(DELETION, safe=""), safe=""),
+        DELETION.encode().hex(),
+        "".join(f"&#{ord(c)};" for c in DELETION),
+        "".join(chr(ord(c) + 0xFEE0) if c.isalpha() else c for c in DELETION),
+        "r\u200bm -rf /data",
+        "%72m -rf /data",
+    ],
+)
+def test_command_is_seen_through_encodings_of_encodings(text: str) -> None:
+    assert "RECURSIVE_DELETE" in kinds({"command": text})
+
+
+def test_finding_among_look_alikes_spans_its_letters() -> None:
+    text = f"note: {TOKEN[:9]}\u200b{TOKEN[9:]} end"
+    (finding,) = (f for f in INSPECTOR.inspect("t", {"text": text}) if f.kind == "GITHUB_TOKEN")
+    assert text[finding.start : finding.end] == f"{TOKEN[:9]}\u200b{TOKEN[9:]}"
+
+
+def test_what_is_encoded_too_many_times_over_is_refused() -> None:
+    text = json.dumps({"command": "ls"})
+    for _ in range(MAX_NESTED + 1):
+        text = json.dumps({"x": text})
+    (finding,) = INSPECTOR.inspect("t", {"x": text})
+    assert finding.reason == Reason.ARGUMENTS_TOO_LARGE
+    assert "times over" in finding.explanation
+
+
+def test_call_that_takes_too_long_is_one_finding() -> None:
+    ticks = itertools.count(step=0.1)
+    slow = Inspector(
+        [make() for make in DETECTORS.values()], budget_seconds=0.25, clock=lambda: next(ticks)
+    )
+    (finding,) = slow.inspect("t", {"a": TOKEN, "command": DELETION})
+    assert finding.reason == Reason.ARGUMENTS_TOO_LARGE
+    assert "took too long" in finding.explanation
+
+
+def test_call_within_its_time_is_inspected() -> None:
+    still = Inspector([make() for make in DETECTORS.values()], clock=lambda: 1.0)
+    assert [finding.kind for finding in still.inspect("t", {"a": TOKEN})] == ["GITHUB_TOKEN"]
+
+
+UNITS = [
+    "a", "ls;", "$(", "((", "{a,", "a=$a$a;", "echo x|", "<<E\n", "'", '"', "`", "\\", "${@#a}",
+    "for i in a;{ ", "for i in 1 2 3; do echo $i; done;", "f(){ f $1; f $2; };", "%41", "&#65;",
+    "\\x41", "=41", "41", "\uff52", "r\u200b", "[", '{"a":', '"\\"', "DROP TABLE x;", "/*", "--\n",
+    "del /s ^", "iex ", "%x:~1%", '"{0}" -f "a",', "x=a;${x//a/aa}", "sed s/a/b/|", "eval ",
+    'sh -c "', "case x in a) b;; ", "cat <(", "if a; then ", "find / -exec ", "{}", "cm0gLXJmIC8 ",
+    "'x'+'y'", "$x.replace('a','b')", "=3D=3D",
+]  # fmt: skip
+"""Text that, repeated, makes careless readers slow."""
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("size", [65_536, 1_000_000 - 7])
+def test_no_text_takes_more_than_linear_time(unit: str, size: int) -> None:
+    small = (unit * size)[: size // 16]
+    large = (unit * size)[:size]
+    detectors = [make() for name, make in DETECTORS.items() if name in ("shell", "sql")]
+    # Floors out noise: what is bounded at all takes far less than this.
+    allowed = max(1.5, 60 * thread_time(detectors, small))
+    assert thread_time(detectors, large) < allowed
+
+
+def thread_time(detectors: list[Detector], text: str) -> float:
+    inspector = Inspector(detectors, budget_seconds=3600)
+    started = time.thread_time()
+    inspector.inspect("run_shell", {"command": text})
+    return time.thread_time() - started
+
+
+SCRIPTS = st.lists(
+    st.sampled_from([*UNITS, "rm -rf /", "${x~~}", "$((1+", "x=(a \\ b)", "&", "\n", "%comspec:~1%",
+                     "powershell -enc ", "-exec", ";", "EOF", "set --", "\ufffc", "\U0010ffff"]),
+    max_size=12,
+).map(" ".join)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(script=st.one_of(SCRIPTS, st.text(max_size=80)))
+def test_no_script_raises(script: str) -> None:
+    assert INSPECTOR.inspect("run_shell", {"command": script}) == INSPECTOR.inspect(
+        "run_shell", {"command": script}
+    )
+
+
+def test_secret_in_a_command_given_as_a_list_is_found_once() -> None:
+    findings = INSPECTOR.inspect("spawn", {"argv": ["echo", TOKEN]})
+    assert [finding.path for finding in findings if finding.kind == "GITHUB_TOKEN"] == ["$.argv[1]"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import re2
 
-from callgate.detectors.pattern import pattern
+from callgate.detectors.pattern import goes_on, pattern, secret_span
 
 
 def test_spans_count_characters_not_bytes() -> None:
@@ -15,3 +15,21 @@ def test_spans_count_characters_not_bytes() -> None:
 def test_expression_that_needs_backtracking_is_refused() -> None:
     with pytest.raises(re2.error):
         pattern(r"(a)\1")
+
+
+@pytest.mark.parametrize(
+    ("expression", "span"),
+    [("ab+", (0, 3)), ("a(b+)", (1, 3)), ("(x)?a(b)", (1, 2)), ("(x)?a", (0, 1))],
+)
+def test_secret_is_the_first_group_that_took_part_or_the_match(
+    expression: str, span: tuple[int, int]
+) -> None:
+    found = pattern(expression).search("abb")
+    assert found is not None
+    assert secret_span(found) == span
+
+
+def test_number_goes_on_behind_a_dash() -> None:
+    assert goes_on("12-3", 2)
+    assert not goes_on("12 3", 2)
+    assert not goes_on("12", 2)

@@ -3,9 +3,19 @@ from __future__ import annotations
 import base64
 import json
 
+import pytest
+
 from callgate.canonical import Json
 from callgate.detectors import Inspector, redact, redact_text
+from callgate.detectors.redaction import REDACTED_REASONS
 from callgate.model import Finding, Reason
+from tests.detectors.secrets.tokens import test_business as business
+from tests.detectors.secrets.tokens import test_clouds as clouds
+from tests.detectors.secrets.tokens import test_hosting as hosting
+from tests.detectors.secrets.tokens import test_messaging as messaging
+from tests.detectors.secrets.tokens import test_models as models
+from tests.detectors.secrets.tokens import test_operations as operations
+from tests.detectors.secrets.tokens.sound import make
 
 TOKEN = "ghp" + "_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0fG3hJ6"
 SSN = "536-90-4399"
@@ -79,6 +89,89 @@ def test_redacting_again_changes_nothing(inspector: Inspector) -> None:
     once = redact_text(text, inspector)
     assert "hX9" not in once
     assert redact_text(once, inspector) == once
+
+
+SAMPLES = [
+    sound
+    for table in (business, clouds, hosting, messaging, models, operations)
+    for _, sound, _ in table.SAMPLES
+    if sound[:1].isalnum() and not set(sound) & set(" =:")
+]
+CARRIERS = (
+    "here is the key you asked for: {}, thanks!",
+    "DEBUG=1\nAPI_TOKEN={}\nPORT=8080\n",
+    'client = Client("{}")\n',
+    "curl -H 'X-Api-Key: {}' https://api.example.com/v1/me",
+    '{{"auth": {{"token": "{}"}}}}',
+    "Authorization: Bearer {}",
+)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_planted_token_is_covered_whole_and_for_good(inspector: Inspector, carrier: str) -> None:
+    assert len(SAMPLES) > 120
+    covered = 0
+    for sample in SAMPLES:
+        token = make(sample)
+        once = redact(
+            {"text": carrier.format(token)}, inspector.inspect("t", {"text": carrier.format(token)})
+        )
+        assert redact(once, inspector.inspect("t", once)) == once
+        left = json.dumps(once)
+        covered += not any(token[i : i + 8] in left for i in range(len(token) - 7))
+    assert covered >= 0.95 * len(SAMPLES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl -u '{}:' https://example.org",
+        "curl -u app:{} https://example.org",
+        "postgres://app:{}@db/shop?sslmode=off",
+        "Server=db;User Id=app;Password={};",
+        "machine example.org login app password {}",
+        "<password>{}</password>",
+        "password: '{}'",
+        "psexec -u app -p {} cmd",
+    ],
+)
+def test_placeholder_where_a_password_stood_is_not_taken_for_one(
+    inspector: Inspector, text: str
+) -> None:
+    value = make("p<w20>")[1:]
+    once = redact_text(text.format(value), inspector)
+    assert value not in once
+    assert "[REDACTED:" in once
+    left = inspector.inspect("", once)
+    assert [finding for finding in left if finding.reason in REDACTED_REASONS] == []
+
+
+def test_numbers_side_by_side_are_all_covered_at_once(inspector: Inspector) -> None:
+    card = " ".join(["4111", *["1111"] * 3])
+    text = f"phones\n085 175 7641\n085 175 7642\n085 175 7643\nSSN {SSN} {SSN}, cards {card},{card}"
+    once = redact(text, inspector.inspect("", text))
+    assert isinstance(once, str)
+    assert not any(c.isdigit() for c in once)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[REDACTED:PHONE] 085 175 7641",
+        "[REDACTED:CREDIT_CARD] 391310425148",
+        "'[REDACTED:PASSWORD]', 'hX9kd02Lq'",
+        "[REDACTED:API_KEY] = hX9kd02LqaB3dE6gH9jK2",
+    ],
+)
+def test_word_in_a_placeholder_tells_nothing_of_what_stands_beside_it(
+    inspector: Inspector, text: str
+) -> None:
+    assert redact_text(text, inspector) == text
+
+
+def test_secret_dressed_as_a_placeholder_is_found(inspector: Inspector) -> None:
+    dressed = "[REDACTED:" + "AKIA" + "Q3EGRIGSAR4C7XYZ" + "]"
+    assert [f.kind for f in inspector.inspect("", dressed)] == ["AWS_ACCESS_KEY"]
 
 
 def test_what_was_too_large_to_look_into_is_replaced_as_a_whole() -> None:

@@ -3,10 +3,19 @@ from __future__ import annotations
 from callgate.detectors.spans import Spans
 
 
-def test_first_taker_wins_and_neighbours_do_not_overlap() -> None:
+def test_span_that_is_taken_already_is_refused() -> None:
     spans = Spans(10)
     assert spans.take(2, 5)
-    assert not spans.take(4, 6)
-    assert not spans.take(0, 10)
+    assert not spans.take(2, 5)
+    assert not spans.take(3, 4)
     assert spans.take(5, 6)
     assert spans.take(0, 2)
+    assert not spans.take(1, 6)
+
+
+def test_span_that_reaches_further_is_taken() -> None:
+    spans = Spans(10)
+    assert spans.take(2, 5)
+    assert spans.take(3, 6)
+    assert not spans.take(2, 6)
+    assert spans.take(0, 3)

@@ -124,3 +124,42 @@ def test_place_decides_whether_a_text_is_sql(
 )
 def test_what_no_dialect_parses_is_judged_by_its_words(statement: str, kind: str) -> None:
     assert kinds(f"SELECT ((( ; {statement}") == [kind]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP/**/TABLE users",
+        "DROP -- x\nTABLE users",
+        "DO $$ BEGIN DELETE FROM users WHERE id IS NOT NULL; END $$;",
+        "DO $$ DECLARE x int; BEGIN IF true THEN DROP TABLE users; END IF; END $$;",
+        "BEGIN DELETE FROM users WHERE 1=1; END",
+    ],
+)
+def test_statement_hidden_by_comments_or_in_a_block_is_found(sql: str) -> None:
+    assert dangers(sql)
+
+
+def test_block_without_harm_is_not_found() -> None:
+    assert dangers("DO $$ BEGIN DELETE FROM users WHERE id = 5; PERFORM 1; END $$;") == []
+
+
+def test_too_many_statements_are_a_finding() -> None:
+    harmless = "UPDATE t SET a = 1 WHERE b = 2; " * 6000
+    assert "SQL_TOO_LONG" in {danger.kind for danger in dangers(harmless)}
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM t WHERE " + " OR ".join(["a = b"] * 80)])
+def test_condition_too_deep_to_be_read_counts_as_always_true(sql: str) -> None:
+    assert "DELETE_WITHOUT_WHERE" in {danger.kind for danger in dangers(sql)}
+
+
+def test_condition_that_compares_nothing_is_not_taken_for_always_true() -> None:
+    assert dangers("DELETE FROM t WHERE 1 + 1") == []
+
+
+def test_statements_in_strings_are_read_a_few_levels_deep() -> None:
+    sql = "DROP TABLE x"
+    for _ in range(5):
+        sql = "EXEC('" + sql.replace("'", "''") + "')"
+    assert isinstance(dangers(sql), list)

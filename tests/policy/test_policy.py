@@ -344,6 +344,20 @@ def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path, name: str) -> Non
         Policy.load(tmp_path / name)
 
 
+def test_policy_without_a_file_of_rules_has_no_rules_for_secrets() -> None:
+    assert Policy.permissive().secret_rules.count == 0
+
+
+def test_rules_for_secrets_are_part_of_the_policy_and_of_its_digest(tmp_path: Path) -> None:
+    text = "detectors: {secrets: {rules: rules.toml}}"
+    rules, file = tmp_path / "rules.toml", str(tmp_path / "callgate.yaml")
+    rules.write_text("[[rules]]\nid = 'a'\nregex = 'a'\n")
+    one = Policy.parse(text, file)
+    assert one.secret_rules.count == 1
+    rules.write_text("[[rules]]\nid = 'b'\nregex = 'b'\n")
+    assert Policy.parse(text, file).digest != one.digest
+
+
 def test_settings_and_detectors_are_given_out_as_copies() -> None:
     policy = Policy.parse("settings: {mode: observe}\ndetectors: {pii: off}", "f")
     policy.settings["mode"] = "x"
@@ -383,3 +397,8 @@ def test_any_call_gets_a_ruling(name: str, field: str, value: Json) -> None:
     )
     assert policy.judge(call(name), {field: value}).tried
     assert policy.judge(call(name), value).tried
+
+
+def test_policy_says_what_is_inside() -> None:
+    assert Policy.parse("own_domains: [a.example]", "f.yaml").own_domains == ("a.example",)
+    assert Policy.permissive().own_domains == ()

@@ -111,3 +111,26 @@ def test_rules_know_their_line() -> None:
     )
     assert [rule.place for rule in content.sections[0].rules] == ["f.yaml:4", "f.yaml:5"]
     assert [rule.name for rule in content.sections[0].rules] == ["p/a", "p/b"]
+
+
+def test_own_domains_are_names_with_or_without_their_subdomains() -> None:
+    found = read('own_domains: [corp.example, "*.corp.example", 10.0.0.1]', "callgate.yaml")
+
+    assert found.own_domains == ("corp.example", "*.corp.example", "10.0.0.1")
+    assert read("version: 1", "callgate.yaml").own_domains == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "word"),
+    [
+        ("own_domains: corp.example", "1:14", "must be a list"),
+        ("own_domains: [5]", "1:15", "put it in quotes"),
+        ("own_domains: [a.example, 'https://b.example']", "1:26", "write `HOST` or `*.HOST`"),
+        ("own_domains: ['a.example:443']", "1:15", "is no domain"),
+    ],
+)
+def test_faulty_own_domain_is_reported_where_it_stands(text: str, place: str, word: str) -> None:
+    [fault] = faults(text)
+
+    assert fault.startswith(f"conf/callgate.yaml:{place}: ")
+    assert word in fault

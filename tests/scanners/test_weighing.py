@@ -16,7 +16,7 @@ def finding(reason: str, confidence: float = 0.9, kind: str = "KIND") -> Finding
 
 
 def test_every_family_of_the_policy_has_its_findings() -> None:
-    assert {family.name for family in FAMILIES.values()} <= set(meanings.FAMILIES)
+    assert [family.name for family in FAMILIES.values()] == list(meanings.FAMILIES)
     for family in FAMILIES.values():
         assert {"high", "medium"} <= set(family.meanings)
         assert set(family.meanings.values()) <= set(meanings.WORDS)
@@ -30,6 +30,11 @@ def test_every_family_of_the_policy_has_its_findings() -> None:
         (Reason.PII_DETECTED, Effect.SANITIZE, Effect.SANITIZE),
         (Reason.DESTRUCTIVE_COMMAND, Effect.DENY, Effect.REQUIRE_APPROVAL),
         (Reason.DESTRUCTIVE_SQL, Effect.DENY, Effect.REQUIRE_APPROVAL),
+        (Reason.SSRF, Effect.DENY, Effect.REQUIRE_APPROVAL),
+        (Reason.EXTERNAL_EXFILTRATION, Effect.REQUIRE_APPROVAL, Effect.REQUIRE_APPROVAL),
+        (Reason.SENSITIVE_FILE, Effect.REQUIRE_APPROVAL, Effect.REQUIRE_APPROVAL),
+        (Reason.READ_THEN_WRITE, Effect.REQUIRE_APPROVAL, Effect.REQUIRE_APPROVAL),
+        (Reason.UNTRUSTED_ARGUMENT, Effect.REQUIRE_APPROVAL, Effect.REQUIRE_APPROVAL),
     ],
 )
 def test_defaults_that_a_team_can_live_with(reason: str, high: Effect, medium: Effect) -> None:
@@ -48,6 +53,13 @@ def test_damage_that_can_be_put_right_asks_a_person() -> None:
     assert effect_of(pushed, {"shell": {"FORCE_PUSH": "off"}}) is None
     assert effect_of(pushed, {"shell": {"high": "deny"}}) is Effect.DENY
     assert effect_of(wiped, {"shell": {"FORCE_PUSH": "off"}}) is Effect.DENY
+
+
+def test_access_to_files_that_no_work_needs_is_denied() -> None:
+    climbs = finding(Reason.SENSITIVE_FILE, 0.9, "PATH_TRAVERSAL")
+
+    assert effect_of(climbs, {}) is Effect.DENY
+    assert effect_of(climbs, {"files": {"PATH_TRAVERSAL": "off"}}) is None
 
 
 def test_one_word_is_about_everything_that_would_be_acted_on() -> None:

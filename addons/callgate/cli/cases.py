@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from callgate.canonical import Json, call_digest, parse
-from callgate.detectors import DETECTORS, Inspector
 from callgate.errors import JsonError
 from callgate.model import Effect, SurfaceName, ToolCall, Verdict, band_of
 from callgate.policy import Policy
-from callgate.scanners.local import Local
+from callgate.scanners.local import Local, inspector_of
 from callgate.scanners.weighing import effect_of
 
 CALL_KEYS = ("tool", "arguments", "assistant", "agent", "model", "surface")
@@ -24,7 +23,6 @@ _COLOURS = {
     Effect.REQUIRE_APPROVAL: "yellow",
     Effect.DENY: "red",
 }
-_INSPECTOR = Inspector([make() for make in DETECTORS.values()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def standard_file() -> Path | None:
 
 def judge(case: Case, policy: Policy) -> Verdict:
     """What the local scanner says of the call under the policy."""
-    return Local(lambda: policy, _INSPECTOR).judge(case.call)
+    return Local(lambda: policy, inspector_of(lambda: policy)).judge(case.call)
 
 
 def told(case: Case, verdict: Verdict, policy: Policy) -> dict[str, object]:

@@ -57,9 +57,13 @@ def check(
     default = policy.content.default.lower()
     if as_json:
         found = {"file": str(file), "policies": sections, "rules": rules, "default": default}
-        typer.echo(json.dumps({**found, "digest": policy.digest}))
+        own = {"secret_rules": policy.secret_rules.count, "left_out": policy.secret_rules.left_out}
+        typer.echo(json.dumps({**found, **own, "digest": policy.digest}))
     else:
         typer.echo(f"{file}: valid; policies: {sections}, rules: {rules}, default: {default}")
+        if named := policy.content.rule_file:
+            own_rules = f"rules for secrets: {named.rules.count}, left out: {named.rules.left_out}"
+            typer.echo(f"{named.path}: valid; {own_rules}")
 
 
 @app.command("test")

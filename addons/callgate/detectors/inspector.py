@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from callgate.canonical import Json
 from callgate.detectors.base import Detector, Text
-from callgate.detectors.decoding import document, literals, pieces
-from callgate.detectors.placement import COMMAND_FIELDS
+from callgate.detectors.decoding import decoded_whole, document, literals, pieces
+from callgate.detectors.placement import (
+    COMMAND_FIELDS,
+    WRITTEN_FIELDS,
+    holds_command,
+    holds_sql,
+)
 from callgate.model import Finding, Reason
 
 ACTS_FROM = 0.5
 """Findings below this confidence are for information: nothing is to be decided on them."""
 
-MAX_NESTED = 3
-"""JSON in a string in JSON …: how many levels are opened."""
+MAX_NESTED = 6
+"""JSON in base64 in JSON …: how many levels are opened; what lies deeper is denied."""
 
 MAX_CHARACTERS = 1_000_000
+BUDGET_SECONDS = 0.25
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_OF_COMMANDS = (
+    Reason.DESTRUCTIVE_COMMAND,
+    Reason.SENSITIVE_FILE,
+    Reason.SSRF,
+    Reason.EXTERNAL_EXFILTRATION,
+)
 _ARGUMENT_FIELDS = frozenset(("args", "arguments", "argv", "parameters", "params"))
 
 
@@ -32,61 +46,124 @@ class _Place:
     path: str
     field: str = ""
     is_key: bool = False
+    is_inner: bool = False
 
 
 class Inspector:
     """Runs detectors over every string, key and decoded piece of a call's arguments."""
 
-    def __init__(self, detectors: Sequence[Detector], max_characters: int = MAX_CHARACTERS) -> None:
+    def __init__(
+        self,
+        detectors: Sequence[Detector],
+        max_characters: int = MAX_CHARACTERS,
+        budget_seconds: float = BUDGET_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`max_characters` counts all strings and keys of one call together."""
         self._detectors = tuple(detectors)
         self._max_characters = max_characters
+        self._budget_seconds = budget_seconds
+        self._clock = clock
 
     def inspect(self, tool: str, arguments: Json) -> list[Finding]:
         """Return what the detectors see, in document order; the same input gives the same list.
 
-        Never raises. Arguments beyond the limit are not looked into: the one finding has reason
-        ARGUMENTS_TOO_LARGE. What is found inside an encoded piece spans the whole piece; what
-        is found in JSON inside a string spans the inner string, or its part where nothing in it
-        is escaped. Numbers are not looked at. Command lines given as lists come last, with empty
-        spans. Paths are as in `walk`.
+        Never raises. Arguments beyond the limits of size, time or depth are not looked into: the
+        one finding has reason ARGUMENTS_TOO_LARGE. What is found inside an encoded piece spans
+        the whole piece; what is found in JSON inside a string spans the inner string, or its
+        part where nothing in it is escaped. Numbers are not looked at. Command lines given as
+        lists come last, with empty spans. Paths are as in `walk`.
         """
         if _size(arguments, self._max_characters) > self._max_characters:
-            return [_too_large(self._max_characters)]
+            return [_refused(f"more than {self._max_characters} characters: not inspected")]
+        look = _Look(self._detectors, tool, self._clock, self._budget_seconds)
+        try:
+            return look.at(arguments)
+        except _BeyondLimitsError as error:
+            return [_refused(str(error))]
+
+
+class _BeyondLimitsError(Exception):
+    """What is left of the arguments was not looked at."""
+
+
+class _Look:
+    """One look at the arguments of one call, and what it may still cost."""
+
+    def __init__(
+        self,
+        detectors: tuple[Detector, ...],
+        tool: str,
+        clock: Callable[[], float],
+        budget_seconds: float,
+    ) -> None:
+        self._detectors = detectors
+        self._tool = tool
+        self._clock = clock
+        self._budget_seconds = budget_seconds
+        self._deadline = clock() + budget_seconds
+        self._decoded: set[tuple[str, str]] = set()
+
+    def at(self, arguments: Json) -> list[Finding]:
         found: dict[Finding, None] = {}
         for place, value in walk(arguments):
-            found.update(dict.fromkeys(self._string(tool, place, value, 0)))
+            self._decoded.clear()
+            found.update(dict.fromkeys(self._string(place, value, 0)))
         for place, line in _command_lines(arguments):
-            text = Text(_encodable(line), place.path, tool, place.field)
+            text = Text(_encodable(line), place.path, self._tool, place.field)
             for finding in self._detect(text):
-                if finding.reason == Reason.DESTRUCTIVE_COMMAND:
+                if finding.reason in _OF_COMMANDS:
                     found[replace(finding, start=0, end=0)] = None
         return list(found)
 
-    def _string(self, tool: str, place: _Place, value: str, nested: int) -> Iterator[Finding]:
+    def _string(self, place: _Place, value: str, nested: int) -> Iterator[Finding]:
         value = _encodable(value)
-        inner = document(value) if nested < MAX_NESTED and not place.is_key else None
+        inner = None if place.is_key else document(value)
         if inner is not None:
-            yield from self._nested(tool, place, value, inner, nested)
+            yield from self._nested(place, value, inner, nested)
             return
-        text = Text(value, place.path, "" if place.is_key else tool, place.field)
-        yield from self._detect(text)
-        for piece in pieces(value):
-            is_whole = piece.start == 0 and piece.end == len(value)
-            view = Text(
-                piece.text, text.path, text.tool if is_whole else "", text.field if is_whole else ""
-            )
-            for finding in self._detect(view):
-                yield replace(finding, start=piece.start, end=piece.end)
+        tool = "" if place.is_key else self._tool
+        text = Text(value, place.path, tool, place.field, place.is_inner)
+        yield from self._text(text, nested)
 
-    def _nested(
-        self, tool: str, place: _Place, value: str, inner: Json, nested: int
-    ) -> Iterator[Finding]:
+    def _text(self, text: Text, nested: int) -> Iterator[Finding]:
+        yield from self._detect(text)
+        views = pieces(text.value)
+        if holds_command(text) or holds_sql(text):
+            views = itertools.chain(views, decoded_whole(text.value))
+        for piece in views:
+            self._check_time()
+            if (piece.text, text.field) in self._decoded:
+                continue  # the same text by another way
+            self._decoded.add((piece.text, text.field))
+            self._descend(nested, is_folded=piece.folded is not None)
+            is_whole = not (text.value[: piece.start] + text.value[piece.end :]).strip()
+            field = text.field if is_whole else ""
+            place = _Place(text.path, field, not (is_whole and text.tool), text.is_inner)
+            for finding in self._view(place, piece.text, nested + 1):
+                start, end = piece.locate(finding.start, finding.end)
+                yield replace(finding, start=start, end=end)
+
+    def _view(self, place: _Place, value: str, nested: int) -> Iterator[Finding]:
+        inner = document(value)
+        if inner is not None:
+            return self._nested(replace(place, is_key=False), value, inner, nested)
+        tool = "" if place.is_key else self._tool
+        text = Text(value, place.path, tool, place.field, place.is_inner)
+        return self._text(text, nested)
+
+    def _descend(self, nested: int, *, is_folded: bool = False) -> None:
+        if nested >= MAX_NESTED and not is_folded:
+            raise _BeyondLimitsError(f"encoded more than {MAX_NESTED} times over: not inspected")
+
+    def _nested(self, place: _Place, value: str, inner: Json, nested: int) -> Iterator[Finding]:
+        self._descend(nested)
         strings = list(walk(inner))
+        is_inner = place.is_inner or place.field in WRITTEN_FIELDS
         for (inside, text), literal in zip(strings, literals(value), strict=True):
             is_verbatim = value[literal.start : literal.end] == text
-            spot = replace(inside, path=place.path, field=inside.field or place.field)
-            for finding in self._string(tool, spot, text, nested + 1):
+            spot = _Place(place.path, inside.field or place.field, inside.is_key, is_inner)
+            for finding in self._string(spot, text, nested + 1):
                 if is_verbatim:
                     start, end = literal.start + finding.start, literal.start + finding.end
                 else:
@@ -95,7 +172,16 @@ class Inspector:
 
     def _detect(self, text: Text) -> Iterator[Finding]:
         for detector in self._detectors:
-            yield from detector.inspect(text)
+            self._check_time()
+            for finding in detector.inspect(text):
+                yield finding
+                self._check_time()
+
+    def _check_time(self) -> None:
+        if self._clock() > self._deadline:
+            raise _BeyondLimitsError(
+                f"took too long, more than {self._budget_seconds:g} s: not inspected"
+            )
 
 
 def walk(value: Json) -> Iterator[tuple[_Place, str]]:
@@ -157,16 +243,8 @@ def _size(value: Json, limit: int) -> int:
     return size
 
 
-def _too_large(limit: int) -> Finding:
-    return Finding(
-        "ARGUMENTS_TOO_LARGE",
-        Reason.ARGUMENTS_TOO_LARGE,
-        "$",
-        0,
-        0,
-        1.0,
-        f"more than {limit} characters: not inspected",
-    )
+def _refused(why: str) -> Finding:
+    return Finding("ARGUMENTS_TOO_LARGE", Reason.ARGUMENTS_TOO_LARGE, "$", 0, 0, 1.0, why)
 
 
 def _command_lines(value: Json) -> Iterator[tuple[_Place, str]]:

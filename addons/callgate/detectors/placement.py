@@ -24,6 +24,13 @@ PROSE_FIELDS = frozenset(
         "filename file_path url cwd workdir"
     )
 )
+WRITTEN_FIELDS = frozenset(
+    str.split(
+        "text message messages content contents description note notes comment comments reply "
+        "answer details file_text file_content new_str new_string"
+    )
+)
+"""What is written down for others to read; a request's `body` goes to who asked for it."""
 _SQL_FIELDS = frozenset(str.split("sql query queries statement statements stmt sql_query"))
 _COMMAND_TOOLS = frozenset(
     str.split(

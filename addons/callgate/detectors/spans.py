@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Spans:
-    """Takes spans as long as they do not overlap; linear in the text however many there are."""
+    """Takes spans that add to what is taken; linear in the text however many there are."""
 
     def __init__(self, size: int) -> None:
         """`size` is the length of the text."""
@@ -12,10 +12,14 @@ class Spans:
         self._taken: bytearray | None = None
 
     def take(self, start: int, end: int) -> bool:
-        """Take a span and return True; return False where part of it is taken already."""
+        """Take a span and return True; return False where all of it is taken already.
+
+        One that reaches further than what is taken counts: leaving it out would uncover it to
+        the next look.
+        """
         if self._taken is None:
             self._taken = bytearray(self._size)
-        if self._taken.find(1, start, end) >= 0:
+        if self._taken.find(0, start, end) < 0:
             return False
         self._taken[start:end] = b"\x01" * (end - start)
         return True

@@ -24,7 +24,9 @@ from callgate.model import Finding, Reason
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 _DIALECTS = ("postgres", "mysql", "tsql")
-_MAX_PARSED = 20_000
+_MAX_PARSED = 10_000
+_MAX_STATEMENTS = 5_000
+_MAX_IN_BLOCK = 50
 _MAX_DEPTH = 40
 _MAX_NESTED = 3
 """Statements inside strings: `EXEC('…')`, `DO $$ … $$`."""
@@ -36,6 +38,8 @@ _VERB = pattern(
 _FIRST = pattern(r"^\s*(?:DROP|TRUNCATE|DELETE|UPDATE|ALTER|GRANT|EXEC|COPY|WITH|BEGIN)\b")
 _FIRST_ANY_CASE = pattern(r"(?i)" + _FIRST.pattern + r"[^;]*;\s*$")
 _EXECUTABLE_COMMENT = pattern(r"(?s)/\*!\d{0,6}(.*?)\*/")
+_COMMENT = pattern(r"(?s)('(?:[^'\\]|\\.|'')*'|\"[^\"]*\")|/\*.*?\*/|--[^\n]*")
+_BLOCK = pattern(r"(?is)\$\w*\$(.*)\$\w*\$|^\s*begin\b(.*)\bend\b")
 _STATEMENT = pattern(
     r"(?i)(?:^|;|\bbegin\b|\bthen\b|\belse\b|\bdo\b|\banalyze\b|\bas\s*\(|['\"(]|\$\w*\$)"
     r"(?:\s|/\*[^*]*\*/|--[^\n]*\n)*"
@@ -48,6 +52,7 @@ _STATEMENT = pattern(
     r"|(?P<alter>alter\s+table\s+[^;]*\bdrop\b)"
     r"|(?P<grant>grant\s+all\b))"
 )
+_OPENING = pattern(r"(?i)^\s*(?:declare\b.*\bbegin\b|begin\b|if\b.*\bthen\b|else\b|loop\b)\s*")
 _WHERE = pattern(r"(?i)\bwhere\b")
 _COMMANDS = pattern(
     r"(?i)\bxp_cmdshell\b|\bcopy\b[^;]*\b(?:from|to)\s+program\b|\binto\s+(?:outfile|dumpfile)\b"
@@ -101,7 +106,7 @@ class Sql:
 def dangers(sql: str) -> list[Danger]:
     """Return what is destructive in a script, each kind once, in a fixed order.
 
-    Never raises; takes time linear in the length beyond 20,000 characters.
+    Never raises; takes time linear in the length beyond 10,000 characters.
     """
     found = {danger.kind: danger for danger in _dangers(sql, 0)}
     return [found[kind] for kind in sorted(found)]
@@ -116,6 +121,9 @@ def _is_bare_statement(text: Text) -> bool:
 
 def _dangers(sql: str, nested: int) -> Iterator[Danger]:
     sql = _EXECUTABLE_COMMENT.sub(r" \1 ", sql)
+    bare = _COMMENT.sub(lambda match: match[1] or " ", sql)
+    if bare != sql and nested < _MAX_NESTED:
+        yield from _dangers(bare, nested + 1)  # some comments hide words from the parser
     if _COMMANDS.search(_LITERAL.sub("''", sql)):
         yield Danger("SQL_COMMAND_EXECUTION", "the statement runs programs or writes server files")
     if len(sql) > _MAX_PARSED or _depth(sql) > _MAX_DEPTH:
@@ -172,10 +180,20 @@ def _judge_command(command: exp.Command, nested: int) -> Iterator[Danger]:
     body = rest.name if isinstance(rest, exp.Expression) else str(rest or "")
     if name in _CALLS:
         yield from _by_words(body)
+        if nested < _MAX_NESTED and (block := _BLOCK.search(body)):
+            yield from _block(block[1] or block[2], nested)
         if name == "EXPLAIN" and nested < _MAX_NESTED:
             yield from _dangers(_EXPLAIN.sub("", body), nested + 1)
     else:
         yield from _by_words(f"{name} {body}")
+
+
+def _block(body: str, nested: int) -> Iterator[Danger]:
+    """The statements of an anonymous block, one by one."""
+    for statement in body.split(";")[:_MAX_IN_BLOCK]:
+        bare = _OPENING.sub("", statement)
+        if _VERB.search(bare):
+            yield from _dangers(bare, nested + 1)
 
 
 def _judge_strings(node: exp.Expression, nested: int) -> Iterator[Danger]:
@@ -187,7 +205,10 @@ def _judge_strings(node: exp.Expression, nested: int) -> Iterator[Danger]:
 
 
 def _by_words(sql: str) -> Iterator[Danger]:
-    for match in _STATEMENT.finditer(sql):
+    for number, match in enumerate(_STATEMENT.finditer(sql)):
+        if number >= _MAX_STATEMENTS:
+            yield Danger("SQL_TOO_LONG", "too many statements to be read", 0.6)
+            return
         statement = match.group(0)
         if match.group("drop"):
             yield _drop(match.group("drop").replace("*/", " ").split()[-1])

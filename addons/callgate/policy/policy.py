@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callgate.canonical import Json
+from callgate.detectors.secrets.rulefile import Rules
 from callgate.errors import Fault, PolicyError
 from callgate.model import Effect, Reason, ToolCall
 from callgate.policy.fields import Fields
@@ -32,6 +33,7 @@ _UNMATCHED: Mapping[Effect, tuple[str, ...]] = {
     **_REASONS,
     Effect.DENY: (str(Reason.NO_MATCHING_POLICY),),
 }
+_NO_RULES = Rules()
 _WORDS = {
     Effect.ALLOW: "allows",
     Effect.REQUIRE_APPROVAL: "asks for approval of",
@@ -45,7 +47,7 @@ class Policy:
 
     content: Content
     digest: str
-    """SHA-256 of the file's bytes, hex."""
+    """SHA-256 of the file's bytes, hex; with a file of rules, of its SHA-256 behind them too."""
     file: str
 
     @classmethod
@@ -78,7 +80,9 @@ class Policy:
 
     @classmethod
     def _of(cls, raw: bytes, text: str, file: str) -> Policy:
-        return cls(read(text, file), hashlib.sha256(raw).hexdigest(), file)
+        content = read(text, file)
+        rules = content.rule_file.digest.encode() if content.rule_file else b""
+        return cls(content, hashlib.sha256(raw + rules).hexdigest(), file)
 
     @property
     def settings(self) -> dict[str, Json]:
@@ -89,6 +93,16 @@ class Policy:
     def detectors(self) -> dict[str, Meanings]:
         """The `detectors:` mapping: family of findings → what they mean for a call."""
         return dict(self.content.detectors)
+
+    @property
+    def own_domains(self) -> tuple[str, ...]:
+        """What is inside, as `HOST` or `*.HOST`; empty where the file does not say."""
+        return self.content.own_domains
+
+    @property
+    def secret_rules(self) -> Rules:
+        """The rules of the file that `detectors: {secrets: {rules: PATH}}` names; else none."""
+        return self.content.rule_file.rules if self.content.rule_file else _NO_RULES
 
     @property
     def rules(self) -> tuple[Rule, ...]:

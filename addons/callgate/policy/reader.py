@@ -10,15 +10,25 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from callgate.canonical import Json
 from callgate.errors import PolicyError
+from callgate.hosts import Pattern
 from callgate.model import Effect, SurfaceName
 from callgate.policy.condition import Condition, ConditionError
 from callgate.policy.constraints import Constraint, compile_constraint
 from callgate.policy.document import Document, compose, kind, plain
-from callgate.policy.meanings import Meanings, read_meanings
+from callgate.policy.meanings import Meanings, RuleFile, read_meanings, read_rule_file
 from callgate.policy.names import Glob, ToolPattern, glob_problem
 from callgate.policy.rules import Rule, Section
 
-_TOP = ("version", "name", "description", "default", "policies", "settings", "detectors")
+_TOP = (
+    "version",
+    "name",
+    "description",
+    "default",
+    "policies",
+    "settings",
+    "detectors",
+    "own_domains",
+)
 _SELECTORS = {
     "assistant_id": "assistant",
     "agent": "agent",
@@ -47,6 +57,9 @@ class Content:
     """Most specific first, then in file order."""
     settings: Mapping[str, Json] = field(default_factory=dict)
     detectors: Mapping[str, Meanings] = field(default_factory=dict)
+    rule_file: RuleFile | None = None
+    own_domains: tuple[str, ...] = ()
+    """`HOST` or `*.HOST`: what is inside; without any nothing is."""
 
 
 def read(text: str, file: str) -> Content:
@@ -58,7 +71,8 @@ def read(text: str, file: str) -> Content:
     document = Document(file)
     content = _Reader(document).content(root)
     if document.faults:
-        raise PolicyError(sorted(document.faults, key=lambda fault: (fault.line, fault.column)))
+        own_first = sorted(document.faults, key=lambda f: (f.file != file, f.line, f.column))
+        raise PolicyError(own_first)
     return content
 
 
@@ -82,7 +96,27 @@ class _Reader:
             tuple(sorted(sections, key=lambda section: section.specificity, reverse=True)),
             self._settings(entries),
             read_meanings(self.document, entries["detectors"][1]) if "detectors" in entries else {},
+            read_rule_file(self.document, entries["detectors"][1])
+            if "detectors" in entries
+            else None,
+            self._domains(entries["own_domains"][1]) if "own_domains" in entries else (),
         )
+
+    def _domains(self, node: Node) -> tuple[str, ...]:
+        found = []
+        for item in self.document.items(node, "`own_domains`"):
+            text = self.document.text(item, "a domain")
+            if text is None:
+                continue
+            try:
+                has_port = Pattern.parse(text).port is not None
+            except ValueError:
+                has_port = True
+            if has_port:
+                self.document.fault(item, f"`{text}` is no domain: write `HOST` or `*.HOST`")
+            else:
+                found.append(text)
+        return tuple(found)
 
     def _settings(self, entries: Mapping[str, tuple[Node, Node]]) -> dict[str, Json]:
         if "settings" not in entries:

@@ -7,10 +7,13 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 
 from callgate import canonical
 from callgate.canonical import Json
-from callgate.detectors import Inspector, redact
+from callgate.detectors import DETECTORS, Inspector, redact
+from callgate.detectors.base import Current
+from callgate.detectors.network.detector import Network
 from callgate.errors import JsonError
 from callgate.model import Effect, Finding, Reason, ToolCall, Verdict
 from callgate.policy import Policy, Ruling
@@ -29,6 +32,18 @@ _POLICY_RISK: Mapping[Effect, float] = {
     Effect.REQUIRE_APPROVAL: 0.6,
     Effect.DENY: 0.8,
 }
+
+
+def inspector_of(policy: Callable[[], Policy]) -> Inspector:
+    """Every detector; own domains and rules for secrets are those of the policy in force."""
+    detectors = {name: make() for name, make in DETECTORS.items()}
+    detectors["network"] = Current("network", lambda: _network(policy().own_domains))
+    return Inspector([*detectors.values(), Current("secrets", lambda: policy().secret_rules)])
+
+
+@lru_cache(maxsize=8)
+def _network(own_domains: tuple[str, ...]) -> Network:
+    return Network(own_domains)
 
 
 class Local:
@@ -72,7 +87,11 @@ class Local:
         """Tell whether the sanitized arguments still hold what was to be taken out."""
         sanitized = canonical.parse(verdict.sanitized_arguments or "")
         left = self._inspector.inspect(call.name, sanitized)
-        return any(effect_of(finding, chosen) is Effect.SANITIZE for finding in left)
+        return any(
+            effect_of(finding, chosen) is Effect.SANITIZE
+            or finding.reason == Reason.ARGUMENTS_TOO_LARGE
+            for finding in left
+        )
 
     async def close(self) -> None:
         """See `Scanner.close`."""

@@ -27,11 +27,17 @@ _EFFECTS: Mapping[str, Effect | None] = {
 _REVOCABLE = dict.fromkeys(
     str.split(
         "DELETE_BRANCH DISCARD_WORK FORCE_PUSH STOP_SERVICE SHUTDOWN DELETE_SCHEDULE "
-        "FLUSH_FIREWALL HTTP_DELETE"
+        "FLUSH_FIREWALL HTTP_DELETE CHANGE_ACCOUNT KILL_PROCESS PERSISTENCE REMOVE_PACKAGE "
+        "INFRASTRUCTURE_CHANGE"
     ),
     "require_approval",
 )
 """Kinds of damage that can be put right, or that ordinary work needs at times."""
+
+_RUINOUS = dict.fromkeys(
+    ("PATH_TRAVERSAL", "WRITE_ACCOUNT_FILE", "WRITE_PROCESS_MEMORY", "WRITE_SYSTEM_FILE"), "deny"
+)
+"""Kinds of access to files that no ordinary work needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,19 @@ FAMILIES: Mapping[str, Family] = {
         "shell", 0.95, {"high": "deny", "medium": "require_approval", **_REVOCABLE}
     ),
     Reason.DESTRUCTIVE_SQL: Family("sql", 0.9, {"high": "deny", "medium": "require_approval"}),
+    Reason.SSRF: Family("ssrf", 0.9, {"high": "deny", "medium": "require_approval"}),
+    Reason.EXTERNAL_EXFILTRATION: Family(
+        "exfiltration", 0.8, {"high": "require_approval", "medium": "require_approval"}
+    ),
+    Reason.SENSITIVE_FILE: Family(
+        "files", 0.8, {"high": "require_approval", "medium": "require_approval", **_RUINOUS}
+    ),
+    Reason.READ_THEN_WRITE: Family(
+        "read_then_write", 0.7, {"high": "require_approval", "medium": "require_approval"}
+    ),
+    Reason.UNTRUSTED_ARGUMENT: Family(
+        "untrusted_argument", 0.7, {"high": "require_approval", "medium": "require_approval"}
+    ),
 }
 """By reason code; the names are `policy.meanings.FAMILIES`."""
 

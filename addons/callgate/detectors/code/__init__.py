@@ -1,0 +1,1 @@
+"""Programs in arguments: Python and JavaScript."""

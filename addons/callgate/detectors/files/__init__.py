@@ -1,0 +1,1 @@
+"""Files that an agent has no business with."""

@@ -1,0 +1,1 @@
+"""Credentials: formats that tell themselves, and values beside telling words."""
