@@ -15,6 +15,7 @@ from typing import Any
 from callgate.approvals import Approvals
 from callgate.assembly import redactor, result_inspector
 from callgate.canonical import call_digest
+from callgate.conversations import Conversations
 from callgate.delivery import Delivery
 from callgate.detectors import DETECTORS, Inspector
 from callgate.enforcement import Enforcement
@@ -27,6 +28,7 @@ from callgate.outcome import Choices, Forward, Outcome, Refuse
 from callgate.policy import Policy
 from callgate.release import Releases
 from callgate.scanners.base import Scanner
+from callgate.scanners.flow import Flow
 from callgate.scanners.local import Local
 from callgate.settlement import Settlement
 from callgate.store.base import ApprovalItem, Record, Store
@@ -329,10 +331,12 @@ def bench(
     parsed = Policy.parse(policy, "callgate.yaml")
     heard: list[Record] = []
     approvals = Approvals(store, clock, 600, url=lambda id: f"http://127.0.0.1:8081/approvals/{id}")
+    conversations = Conversations(store)
+    flow = Flow(lambda: parsed, conversations.marks)
     gate = Gate(
         Rules(mode, on_scanner_error, scan_timeout_seconds),
         store,
-        [Local(lambda: parsed, inspector)] if scanners is None else scanners,
+        [Local(lambda: parsed, inspector), flow] if scanners is None else scanners,
         approvals,
         redactor(inspector),
         lambda: parsed.digest,
@@ -341,9 +345,11 @@ def bench(
     chosen = Choices(**choices or {})
     lookup = Lookup(api)
     settlement = Settlement(gate, lookup, api)
-    delivery = Delivery(gate, lookup, settlement)
-    wayback = WayBack(gate, lookup, lambda: parsed, result_inspector(inspector), chosen)
-    releases = Releases(gate, lookup, settlement, chosen.max_bytes)
+    delivery = Delivery(gate, lookup, settlement, conversations)
+    wayback = WayBack(
+        gate, lookup, lambda: parsed, result_inspector(inspector), conversations, chosen
+    )
+    releases = Releases(gate, lookup, settlement, conversations, chosen.max_bytes)
     enforcement = Enforcement(gate, wayback, delivery, releases, chosen)
     return Bench(store, clock, api, gate, approvals, enforcement, delivery, heard)
 

@@ -38,6 +38,9 @@ class MemoryStore:
         self._keyed = KeyedHash(b"salt")
         self._decisions: dict[str, Decision] = {}
         self._records: list[Record] = []
+        self.marks: dict[str, set[str]] = {}
+        """By the first name of the conversation, in plain text."""
+        self._names: dict[str, str] = {}
         self._is_closed = False
 
     async def get(self, keys: Sequence[CallKey]) -> dict[CallKey, Decision]:
@@ -142,6 +145,25 @@ class MemoryStore:
             await self.append([record])
             return answer
         return None
+
+    async def mark(self, conversation: str, marks: Collection[str]) -> None:
+        self._check()
+        self.marks.setdefault(self._first(conversation), set()).update(marks)
+
+    async def marked(self, conversation: str, marks: Collection[str]) -> frozenset[str]:
+        self._check()
+        names = {conversation, self._first(conversation)}
+        return frozenset(
+            mark for mark in marks if any(mark in self.marks.get(n, ()) for n in names)
+        )
+
+    async def join(self, name: str, conversation: str) -> None:
+        self._check()
+        if name != (first := self._first(conversation)):
+            self._names.setdefault(name, first)
+
+    def _first(self, conversation: str) -> str:
+        return self._names.get(conversation, conversation)
 
     async def close(self) -> None:
         self._is_closed = True

@@ -103,6 +103,30 @@ async def test_policy_that_is_read_again_counts_at_once(tmp_path: Path, policy: 
     assert dict(outcome.headers)["Callgate-Decision"] == "deny"
 
 
+async def test_rules_for_secrets_follow_the_policy(tmp_path: Path) -> None:
+    file = tmp_path / "callgate.yaml"
+    file.write_text("detectors: {secrets: {rules: rules.toml, high: deny}}")
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[rules]]\nid = 'badge'\nregex = 'badge-[0-9]{6}'\n")
+    policy = PolicyFile(file)
+    made = await assemble(settings(tmp_path), policy, url, ROOTS)
+
+    async def decision(id: str, text: str) -> str:
+        run = Api([tool("note", id, json.dumps({"text": text}))]).run()
+        outcome = await made.enforcement.check_response(at(asked()), asked(), reply(run))
+        assert isinstance(outcome, Forward)
+        return dict(outcome.headers)["Callgate-Decision"]
+
+    before = await decision("a", "badge-123456"), await decision("b", "pass-123456")
+    rules.write_text("[[rules]]\nid = 'pass'\nregex = 'pass-[0-9]{6}'\n")
+    assert policy.changed()
+    assert policy.reload() is None
+    after = await decision("c", "badge-123456"), await decision("d", "pass-123456")
+    await made.close()
+
+    assert (before, after) == (("deny", "allow"), ("allow", "deny"))
+
+
 async def test_choices_reach_the_parts(tmp_path: Path) -> None:
     made = await assemble(settings(tmp_path, max_body_mib=1), None, url, ROOTS)
     large = Response(200, (), b'{"x":"' + b"y" * (1 << 20) + b'"}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from tests.deciding import (
     Bench,
     Json,
     ScriptedScanner,
+    asked,
+    at,
     bench,
     failing,
     forwarded,
@@ -592,3 +595,22 @@ async def test_notice_in_the_header_is_the_one_that_is_submitted() -> None:
 
     assert at.api.submitted == [{"call_d": notice(decision)}]
     assert decision.trace in header(forwarded(outcome).headers, "callgate-calls")
+
+
+async def test_answer_is_held_and_its_name_leads_to_its_conversation() -> None:
+    made = bench(mode=Mode.WITHHOLD)
+    request = replace(asked("POST", "/v1/responses"), conversation="responses/resp_0")
+    await made.store.mark(
+        json.dumps(["responses", "api.openai.com:443", "responses/resp_0"]), ["sensitive"]
+    )
+    call = {"type": "function_call", "call_id": "call_p", "name": "pay", "arguments": "{}"}
+    document: dict[str, Any] = {"id": "resp_1", "object": "response", "output": [call]}
+    answer = asyncio.ensure_future(made.delivery.apply(at(request), request, document))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    [waiting] = await made.approvals.pending()
+    await made.approvals.approve(waiting.approval.id, by="kim")
+
+    assert (await answer).body is None
+    name = json.dumps(["responses", "api.openai.com:443", "responses/resp_1"])
+    assert await made.store.marked(name, ["sensitive"])

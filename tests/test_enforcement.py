@@ -509,3 +509,28 @@ async def test_denied_call_that_nothing_can_stand_in_for_refuses_the_response() 
     outcome, _ = await made.respond(document, "/v1/responses", "POST")
 
     assert code_of(outcome) == "tool_call_denied"
+
+
+@pytest.mark.parametrize("body", [b"not json", b"[]", b'{"a":1,"a":2}'])
+async def test_what_is_only_overheard_passes_as_it_is(body: bytes) -> None:
+    made = bench()
+    request = replace(asked("POST", "/v1/threads"), body=body)
+
+    assert await made.enforcement.check_request(at(request), request) == Forward()
+    answer = await made.enforcement.check_response(at(request), request, Response(200, (), body))
+    assert forwarded(answer).body is None
+    assert await made.records() == []
+
+
+async def test_thread_that_is_made_belongs_to_who_said_what_in_it() -> None:
+    made = bench()
+    said = {"messages": [{"role": "user", "content": "pay bob@x.example"}]}
+    request = replace(asked("POST", "/v1/threads"), body=json.dumps(said).encode())
+    heard = forwarded(await made.enforcement.check_request(at(request), request))
+    assert heard.conversation
+    request = replace(request, conversation=heard.conversation)
+    thread = {"id": "t", "object": "thread"}
+    await made.enforcement.check_response(at(request), request, reply(thread))
+
+    name = json.dumps(["assistants", "api.openai.com:443", "thread/t"])
+    assert await made.store.marked(name, ["said:mail:bob@x.example"])

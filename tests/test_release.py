@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from callgate import release
 from callgate.model import Mode
+from callgate.outcome import Forward
 from callgate.stream import GatedStream
 from tests.deciding import (
     DONE,
@@ -187,6 +189,25 @@ async def test_hidden_calls_of_a_step_alone_are_answered_at_the_end_of_the_strea
     assert made.api.submitted
     assert b"wipe" not in got
     assert got.endswith(DONE)
+
+
+async def test_stream_goes_on_under_the_name_that_it_tells() -> None:
+    made = bench()
+    body = json.dumps({"model": "m", "input": "pay bob@x.example", "stream": True}).encode()
+    request = replace(asked("POST", "/v1/responses"), body=body)
+    outcome = await made.enforcement.check_request(at(request), request)
+    assert isinstance(outcome, Forward)
+    request = replace(request, conversation=outcome.conversation)
+    stream = made.enforcement.open_stream(at(request), request, "")
+    begun = {"id": "resp_1", "status": "in_progress", "output": []}
+    stream.feed(told("response.created", {"type": "response.created", "response": begun}))
+    stream.finish()
+    await drained(stream)
+
+    name = json.dumps(["responses", "api.openai.com:443", "responses/resp_1"])
+    for _ in range(50):  # the name is stored beside the stream
+        await asyncio.sleep(0)
+    assert await made.store.marked(name, ["said:mail:bob@x.example"])
 
 
 async def test_step_of_a_stream_that_stays_open_is_answered_meanwhile(

@@ -12,7 +12,7 @@ from callgate.errors import CallgateError
 from callgate.model import Effect, Mode, SurfaceName, ToolCall
 from callgate.outcome import RefusedError
 from callgate.surfaces.base import Turn
-from tests.deciding import Bench, bench, call
+from tests.deciding import Bench, ScriptedScanner, bench, call
 
 
 def turn(*calls: ToolCall, is_told: bool = False, is_polled: bool = False) -> Turn:
@@ -97,3 +97,12 @@ async def test_notices_are_told_by_call_id() -> None:
 
     assert turns.notices([denied]) == {"call_1": notice(denied)}
     assert denied.call.surface is SurfaceName.ASSISTANTS
+
+
+async def test_calls_belong_to_the_conversation_of_the_request_that_they_answer() -> None:
+    scanner = ScriptedScanner()
+    made = bench(scanners=[scanner])
+    await turns.decide(made.gate, [turn(call("look"))], "thread/t")
+    await turns.decide(made.gate, [turn(call("look", "call_2"))])
+
+    assert [one.conversation for one in scanner.asked] == ["thread/t", ""]

@@ -215,7 +215,9 @@ class Guard:
             outcome = await enforcement.check_request(endpoint, request)
         if isinstance(outcome, Refuse):
             self._answer(flow, outcome.error)
-        elif outcome.body is not None:
+            return
+        flow.metadata[flows.CONVERSATION] = outcome.conversation
+        if outcome.body is not None:
             flow.request.headers.pop("content-encoding", None)
             flow.request.content = outcome.body
 

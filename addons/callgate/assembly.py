@@ -13,6 +13,7 @@ from callgate import __version__, canonical, upstream
 from callgate.approvals import Approvals
 from callgate.audit import record
 from callgate.canonical import Json
+from callgate.conversations import Conversations
 from callgate.delivery import Delivery
 from callgate.detectors import Inspector, redact, redact_text
 from callgate.enforcement import Enforcement
@@ -24,6 +25,7 @@ from callgate.outcome import Choices
 from callgate.policy import Policy, PolicyFile
 from callgate.release import Releases
 from callgate.scanners.base import Scanner
+from callgate.scanners.flow import Flow
 from callgate.scanners.local import Local, inspector_of
 from callgate.settings import Settings
 from callgate.settlement import Settlement
@@ -90,7 +92,10 @@ def _enforcement(
         return policy.current if policy else permissive
 
     inspector = inspector_of(current)
+    conversations = Conversations(store)
     scanners = [_scanner(name, current, inspector) for name in settings.scanner]
+    # whoever else is asked: what a conversation has heard is known here only
+    scanners.append(Flow(current, conversations.marks))
     sender = _upstream(settings, upstream_roots)
     for scanner in scanners:
         parts.push_async_callback(scanner.close)
@@ -125,10 +130,10 @@ def _enforcement(
         results=settings.results,
     )
     lookup = Lookup(sender)
-    wayback = WayBack(gate, lookup, current, result_inspector(inspector), choices)
+    wayback = WayBack(gate, lookup, current, result_inspector(inspector), conversations, choices)
     settlement = Settlement(gate, lookup, sender)
-    delivery = Delivery(gate, lookup, settlement)
-    releases = Releases(gate, lookup, settlement, choices.max_bytes)
+    delivery = Delivery(gate, lookup, settlement, conversations)
+    releases = Releases(gate, lookup, settlement, conversations, choices.max_bytes)
     return Enforcement(gate, wayback, delivery, releases, choices)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 
 from callgate import annotation, canonical, turns
 from callgate.canonical import Json
+from callgate.conversations import Conversations
 from callgate.errors import BodyError, UpstreamError
 from callgate.exchange import Request
 from callgate.gate import Gate
@@ -29,8 +30,11 @@ type Decisions = dict[CallKey, Decision]
 class Delivery:
     """Applies decisions to a parsed response."""
 
-    def __init__(self, gate: Gate, lookup: Lookup, settlement: Settlement) -> None:
+    def __init__(
+        self, gate: Gate, lookup: Lookup, settlement: Settlement, conversations: Conversations
+    ) -> None:
         """`settlement` answers runs whose calls are all denied."""
+        self._conversations = conversations
         self._gate = gate
         self._lookup = lookup
         self._settlement = settlement
@@ -42,8 +46,12 @@ class Delivery:
         by itself. Raises BodyError for malformed calls, StoreError when the memory does not
         answer and RefusedError for a denied call that nothing can stand in for.
         """
-        found = endpoint.surface.read_response(endpoint, request, document)
-        decisions = await self._decide(found)
+        surface = endpoint.surface
+        found = surface.read_response(endpoint, request, document)
+        if request.conversation:
+            begun = surface.begins(endpoint, document)
+            await self._conversations.continued(surface.name, request, begun)
+        decisions = await self._decide(request, found)
         is_changed = False
         for turn in found:
             if self._gate.mode is Mode.WITHHOLD:
@@ -55,8 +63,8 @@ class Delivery:
             annotation.headers(list(decisions.values()), self._gate.mode),
         )
 
-    async def _decide(self, found: Sequence[Turn]) -> Decisions:
-        decided = await turns.decide(self._gate, found)
+    async def _decide(self, request: Request, found: Sequence[Turn]) -> Decisions:
+        decided = await turns.decide(self._gate, found, request.conversation)
         return {decision.call.key: decision for decision in decided}
 
     async def _show(self, endpoint: Endpoint, turn: Turn, shown: Sequence[Decision]) -> bool:
@@ -83,7 +91,7 @@ class Delivery:
     ) -> bool:
         """Take out what the app must not see; True when the turn was changed."""
         if not turn.is_polled:
-            await self._wait(turn, decisions)
+            await self._wait(request, turn, decisions)
         turns.refuse_unanswerable([turn], _of(turn, decisions))
         await self._settlement.settle_each(endpoint, request, [turn], _of(turn, decisions))
         rounds = 0
@@ -107,16 +115,18 @@ class Delivery:
             if len(following) > 1:
                 raise BodyError("the answer to the notices shows more than one run")
             turn = following[0]
-            decisions |= await self._decide([turn])
+            decisions |= await self._decide(request, [turn])
         # the next poll goes on from here
         endpoint.surface.withhold(turn, Hidden({}, {}))
         return True
 
-    async def _wait(self, turn: Turn, decisions: Decisions) -> None:
+    async def _wait(self, request: Request, turn: Turn, decisions: Decisions) -> None:
         """Hold what the app would not ask for again until every call is decided."""
-        mine = await turns.decided(
-            self._gate, [turn], _of(turn, decisions), lambda: turns.decide(self._gate, [turn])
-        )
+
+        def again() -> Awaitable[list[Decision]]:
+            return turns.decide(self._gate, [turn], request.conversation)
+
+        mine = await turns.decided(self._gate, [turn], _of(turn, decisions), again)
         decisions |= {decision.call.key: decision for decision in mine}
 
     async def _with_calls(

@@ -109,6 +109,8 @@ class Enforcement:
             document = canonical.parse(content)
             outcome = await self._wayback.check(endpoint, request, document)
         except (BodyError, UpstreamError) as error:
+            if endpoint.is_overheard:
+                return Forward()
             if self.observes:
                 return await self._not_inspected(request, "body", str(error))
             param = error.param if isinstance(error, BodyError) else None
@@ -138,7 +140,7 @@ class Enforcement:
             )
             document = canonical.parse(content)
         except BodyError as error:
-            if not content_matters(response, error):
+            if endpoint.is_overheard or not content_matters(response, error):
                 return plain
             if self.observes:
                 return await self._not_inspected(request, "body", str(error))

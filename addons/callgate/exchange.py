@@ -31,6 +31,8 @@ class Request:
     """Content decoded from its Content-Encoding."""
     agent: str = ""
     """Proxy user name, where the proxy asks for one."""
+    conversation: str = ""
+    """What its conversation is called, once what it tells was heard."""
 
     @property
     def origin(self) -> str:

@@ -11,6 +11,9 @@ from callgate import annotation
 from callgate.exchange import ApiError, Headers, Request, Response
 from callgate.model import Mode
 
+CONVERSATION = "callgate_conversation"
+"""What the request's conversation is called, from when it was heard."""
+
 
 def request_of(flow: http.HTTPFlow) -> Request:
     """The request as plain values; the name of the handshake where the app dialled an address."""
@@ -25,6 +28,7 @@ def request_of(flow: http.HTTPFlow) -> Request:
         headers=_headers(flow.request.headers),
         body=flow.request.raw_content or b"",
         agent=proxy_user[0] if proxy_user else "",
+        conversation=flow.metadata.get(CONVERSATION, ""),
     )
 
 

@@ -28,6 +28,8 @@ class Forward:
 
     body: bytes | None = None
     headers: Headers = ()
+    conversation: str = ""
+    """Of a request that tells something; see `Request.conversation`."""
 
 
 @dataclass(frozen=True, slots=True)

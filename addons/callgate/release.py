@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from callgate import annotation, turns
+from callgate.conversations import Conversations, Followed
 from callgate.errors import CallgateError, UpstreamError
 from callgate.exchange import ApiError, Request
 from callgate.gate import Gate
@@ -31,9 +33,15 @@ class Releases:
     """Opens streams: the API's, and those that runs go on with when their calls are denied."""
 
     def __init__(
-        self, gate: Gate, lookup: Lookup, settlement: Settlement, max_held_bytes: int
+        self,
+        gate: Gate,
+        lookup: Lookup,
+        settlement: Settlement,
+        conversations: Conversations,
+        max_held_bytes: int,
     ) -> None:
         """`max_held_bytes` bounds what of one stream waits for verdicts."""
+        self._conversations = conversations
         self.gate = gate
         self.lookup = lookup
         self.settlement = settlement
@@ -61,8 +69,13 @@ class Releases:
         def refusal(error: ApiError) -> bytes:
             return endpoint.surface.error_event({**error.as_json()["error"]}, frame)
 
+        events = endpoint.surface.open_events(endpoint, request, frame)
+        if request.conversation:
+            name = endpoint.surface.name
+            tell = partial(self._conversations.continues, name, request)
+            events = Followed(events, tell)
         return GatedStream(
-            endpoint.surface.open_events(endpoint, request, frame),
+            events,
             # messages of a WebSocket have no place for annotations
             _Release(self, endpoint, request, rounds, comments=bool(keep_alive)),
             refusal,
@@ -134,13 +147,13 @@ class _Release:
         """Decide on a group; where the run waits but names no call, the API is asked."""
         waits = not group.turns or group.turns[0].is_settleable
         if calls_of(group.turns) or not (waits and self._scope and self._withholds):
-            return await turns.decide(self._gate, group.turns)
+            return await turns.decide(self._gate, group.turns, self.request.conversation)
         calls = await self._lookup.waiting(self.endpoint, self.request, self._scope)
         return await self._gate.decide(calls)
 
     async def _again(self, group: Group, decisions: Sequence[Decision]) -> list[Decision]:
         if calls_of(group.turns):
-            return await turns.decide(self._gate, group.turns)
+            return await turns.decide(self._gate, group.turns, self.request.conversation)
         return await self._gate.decide([decision.call for decision in decisions])
 
     async def _decided(self, group: Group, decisions: list[Decision]) -> list[Decision]:

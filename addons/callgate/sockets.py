@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 from callgate.enforcement import Enforcement
 from callgate.exchange import ApiError, Request
@@ -28,7 +30,8 @@ class GuardedSocket:
         """`send` sends a message to the app; `passed` is to be told when it has gone out."""
         self._enforcement = enforcement
         self._endpoint = endpoint
-        self._upgrade = upgrade
+        # what is said on a connection belongs together, whatever its messages name
+        self._upgrade = upgrade = replace(upgrade, conversation=f"sockets/{uuid.uuid4().hex}")
         self._send_out = send
         self._gated: GatedStream = enforcement.open_socket(endpoint, upgrade)
         self._on_its_way = 0

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 
 from callgate import annotation
 from callgate.gate import Gate
 from callgate.judgement import awaits_person, is_undecided
 from callgate.lookup import calls_of
-from callgate.model import Decision, Effect
+from callgate.model import Decision, Effect, ToolCall
 from callgate.outcome import RefusedError, not_answerable
 from callgate.surfaces.base import Turn
 
 
-async def decide(gate: Gate, found: Sequence[Turn]) -> list[Decision]:
+async def decide(gate: Gate, found: Sequence[Turn], conversation: str = "") -> list[Decision]:
     """Decide on every call once; calls that are only told, as where they were issued.
 
-    Raises StoreError when the memory of those does not answer.
+    They belong to the conversation of the request that is answered with them, where that told
+    one. Raises StoreError when the memory of those that are told does not answer.
     """
-    issued = calls_of([turn for turn in found if not turn.is_told])
-    told = calls_of([turn for turn in found if turn.is_told])
+    issued = _in(conversation, [turn for turn in found if not turn.is_told])
+    told = _in(conversation, [turn for turn in found if turn.is_told])
     decisions = await gate.decide(issued)
     known = {decision.call.key for decision in decisions}
     return [*decisions, *await gate.recall([call for call in told if call.key not in known])]
+
+
+def _in(conversation: str, turns: Sequence[Turn]) -> list[ToolCall]:
+    calls = calls_of(turns)
+    return [replace(call, conversation=conversation) for call in calls] if conversation else calls
 
 
 async def decided(

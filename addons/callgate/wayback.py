@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,65 +10,33 @@ from dataclasses import dataclass
 from callgate import annotation, canonical
 from callgate.audit import record
 from callgate.canonical import Json
+from callgate.conversations import Conversations, Reading
 from callgate.errors import BodyError, UpstreamError
-from callgate.exchange import ApiError, Request
+from callgate.exchange import Request
 from callgate.gate import Gate
 from callgate.hosted import HostedTools
 from callgate.lookup import Lookup, calls_of
-from callgate.model import CONSENTED, Decision, Effect, Finding, Mode, SurfaceName, ToolResult
-from callgate.outcome import Choices, Forward, Outcome, Refuse, out_of_order
+from callgate.model import Decision, Effect, Finding, Mode
+from callgate.outcome import Choices, Forward, Outcome, Refuse
 from callgate.policy import Policy
+from callgate.results import Judged, Look, is_personal, refused_for
 from callgate.store.base import Record
 from callgate.surfaces.base import Endpoint, Outgoing, Substitute
 
 type InspectResult = Callable[[str, object], tuple[Sequence[Finding], str | None]]
 """Tool name and output → findings, and the redacted output where it differs."""
 
-_MAY_PASS = frozenset((Effect.ALLOW, Effect.SANITIZE))
 _REMEMBERED = 20_000
 _INLINE_CHARACTERS = 4096
 """Longer results are inspected in a thread, so that other flows go on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A result with the decision on its call; None where nobody knows the call."""
+class _Checked:
+    """A request whose results may go on."""
 
-    result: ToolResult
-    decision: Decision | None
-
-    @property
-    def takes_no_notice(self) -> bool:
-        """See `ToolResult.takes_no_notice`; an app may leave out of a result who asked."""
-        return self.result.takes_no_notice or (
-            self.decision is not None and self.decision.call.takes_no_notice
-        )
-
-    @property
-    def is_notice(self) -> bool:
-        """The output is exactly the text that stands in for a denied call's result."""
-        return (
-            self.decision is not None
-            and not self.takes_no_notice
-            and self.result.output == annotation.notice(self.decision)
-        )
-
-    @property
-    def may_pass(self) -> bool:
-        """The call was allowed, or its result is the notice."""
-        return self.decision is not None and (self.decision.effect in _MAY_PASS or self.is_notice)
-
-    @property
-    def kind(self) -> str:
-        """Of the call, as far as it is known."""
-        return self.decision.call.kind if self.decision else "function"
-
-    @property
-    def fingerprint(self) -> bytes:
-        """The same for the same result of the same call, decided in the same way."""
-        trace = self.decision.trace if self.decision else ""
-        parts = [trace, self.result.call_id, self.result.output]
-        return hashlib.sha256(json.dumps(parts).encode()).digest()
+    is_changed: bool
+    readings: Sequence[Reading]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +60,17 @@ class WayBack:
         lookup: Lookup,
         policy: Callable[[], Policy],
         inspect_result: InspectResult,
+        conversations: Conversations,
         choices: Choices,
     ) -> None:
         """See `Choices` for what the operator may loosen."""
         self._gate = gate
         self._lookup = lookup
         self._hosted = HostedTools(gate, lookup, policy, choices)
-        self._recorded: OrderedDict[bytes, None] = OrderedDict()
+        self._recorded: OrderedDict[bytes, bool] = OrderedDict()
+        """Fingerprints of results, and whether they are sensitive."""
         self._inspect_result = inspect_result
+        self._conversations = conversations
         self._choices = choices
         self._observes = gate.mode is Mode.OBSERVE
 
@@ -118,53 +87,59 @@ class WayBack:
         if endpoint.is_socket and outgoing.echoes:
             # a history is told message by message: the results come in later ones
             await self._gate.recall(outgoing.echoes)
+        readings: Sequence[Reading] = ()
         if outgoing.answers or outgoing.results:
-            is_answered = await self._check_results(endpoint, request, document, outgoing)
-            if isinstance(is_answered, Refuse):
-                return is_answered
-            is_changed |= is_answered
-        return Forward(canonical.dump(document) if is_changed else None)
+            checked = await self._check_results(endpoint, request, document, outgoing)
+            if isinstance(checked, Refuse):
+                return checked
+            is_changed |= checked.is_changed
+            readings = checked.readings
+        name = endpoint.surface.name
+        conversation = await self._conversations.heard(name, request, outgoing, readings)
+        return Forward(canonical.dump(document) if is_changed else None, conversation=conversation)
 
     async def _check_results(
         self, endpoint: Endpoint, request: Request, document: Json, outgoing: Outgoing
-    ) -> Refuse | bool:
+    ) -> Refuse | _Checked:
         known = await self._known(endpoint, request, outgoing)
         judged = [
             Judged(result, _strictest(known.calls, result.call_id)) for result in outgoing.results
         ]
+        inspected = [await self._inspect(one) for one in judged]
         if self._observes:
-            await self._record_results(request, judged, "passed")
-            return False
+            await self._record_results(request, inspected, "passed")
+            return _Checked(False, self._readings(inspected))
         # an API that did not answer has not said that it does not know the call
         passes_unknown = self._choices.unknown_result == "allow" and not known.why
         refused = [one for one in judged if not (one.may_pass if one.decision else passes_unknown)]
+        held = [look for look in inspected if look.one in refused]
         if refused and not all(map(self._can_replace, refused)):
-            await self._record_results(request, refused, "refused")
-            return _result_refused(refused[0], len(refused), known.why)
+            await self._record_results(request, held, "refused")
+            return refused_for(refused[0], len(refused), known.why)
         added = await self._left_out(endpoint, request, known, outgoing)
-        inspected = [(one, *await self._inspect(one)) for one in judged]
         substitutes = [_notice(decision) for decision in added]
         substitutes += [_notice(one.decision) for one in refused if one.decision]
         if self._choices.results == "redact":
             substitutes += [
-                Substitute(one.result.call_id, text, one.kind)
-                for one, _, text in inspected
-                if text is not None and one not in refused
+                Substitute(look.one.result.call_id, look.redacted, look.one.kind)
+                for look in inspected
+                if look.redacted is not None and look not in held
             ]
         if substitutes:
             endpoint.surface.replace_results(document, substitutes)
             if not _are_in(endpoint, request, document, substitutes):
-                await self._record_results(request, refused, "refused")
-                return _result_refused(refused[0], len(refused), known.why)
+                await self._record_results(request, held, "refused")
+                return refused_for(refused[0], len(refused), known.why)
         records = [
-            self._result(request, one, "replaced" if one in refused else "passed", findings)
-            for one, findings, _ in inspected
-            if one in refused or self._is_new(one)
+            self._result(request, look, "replaced" if look in held else "passed")
+            for look in inspected
+            if look in held or self._is_new(look)
         ]
         records += [record.notice_record(d, self._gate.mode) for d in added]
         if records:
             await self._gate.append(records)
-        return bool(substitutes)
+        passed = [look for look in inspected if look not in held]
+        return _Checked(bool(substitutes), self._readings(passed))
 
     def _can_replace(self, one: Judged) -> bool:
         replaces = self._choices.on_denied_result == "replace"
@@ -225,42 +200,57 @@ class WayBack:
             return list(denied.values()) if outgoing.reaches_back else []
         return [decision for id, decision in denied.items() if id in waiting]
 
-    async def _inspect(self, one: Judged) -> tuple[Sequence[Finding], str | None]:
-        is_known = one.fingerprint in self._recorded and self._choices.results != "redact"
-        if self._choices.results == "off" or one.is_notice or is_known:
-            return (), None
+    async def _inspect(self, one: Judged) -> Look:
+        key = one.fingerprint
+        if self._choices.results == "off" or one.is_notice:
+            return Look(one, key)
+        if key in self._recorded and self._choices.results != "redact":
+            return Look(one, key, is_sensitive=self._recorded[key])
         name, output = one.decision.call.name if one.decision else "", one.result.output
         if isinstance(output, str) and len(output) <= _INLINE_CHARACTERS:
-            return self._inspect_result(name, output)
-        return await asyncio.to_thread(self._inspect_result, name, output)
+            findings, redacted = self._inspect_result(name, output)
+        else:
+            findings, redacted = await asyncio.to_thread(self._inspect_result, name, output)
+        is_sensitive = one.opens_sensitive or any(map(is_personal, findings))
+        return Look(one, key, findings, redacted, is_sensitive)
 
-    def _is_new(self, one: Judged) -> bool:
+    def _readings(self, looks: Sequence[Look]) -> list[Reading]:
+        """What the model gets to read; with `results: off` nobody looks at it."""
+        if self._choices.results == "off":
+            return []
+        redacts = self._choices.results == "redact" and not self._observes
+        return [
+            # what was taken out can not leave any more
+            Reading(look.redacted)
+            if redacts and look.redacted is not None
+            else Reading(look.one.result.output, look.is_sensitive)
+            for look in looks
+            if not look.one.is_notice
+        ]
+
+    def _is_new(self, look: Look) -> bool:
         """Histories repeat results with every request: each is recorded once."""
-        key = one.fingerprint
-        if key in self._recorded:
+        if look.fingerprint in self._recorded:
             return False
-        self._recorded[key] = None
+        self._recorded[look.fingerprint] = look.is_sensitive
         if len(self._recorded) > _REMEMBERED:
             self._recorded.popitem(last=False)
         return True
 
-    async def _record_results(
-        self, request: Request, results: Sequence[Judged], outcome: str
-    ) -> None:
+    async def _record_results(self, request: Request, looks: Sequence[Look], outcome: str) -> None:
         records = [
-            self._result(request, one, outcome, (await self._inspect(one))[0])
-            for one in results
-            if outcome != "passed" or self._is_new(one)
+            self._result(request, look, outcome)
+            for look in looks
+            if outcome != "passed" or self._is_new(look)
         ]
         if records:
             await self._gate.append(records)
 
-    def _result(
-        self, request: Request, one: Judged, outcome: str, findings: Sequence[Finding]
-    ) -> Record:
+    def _result(self, request: Request, look: Look, outcome: str) -> Record:
+        one = look.one
         if one.decision:
             return record.result_record(
-                one.decision, one.result, outcome, self._gate.mode, findings
+                one.decision, one.result, outcome, self._gate.mode, look.findings
             )
         return record.coverage_record(
             "result",
@@ -293,45 +283,3 @@ def _are_in(
     texts = {one.call_id: one.text for one in substitutes}
     results = endpoint.surface.read_request(endpoint, request, document).results
     return all(r.output == texts[r.call_id] for r in results if r.call_id in texts)
-
-
-def _result_refused(one: Judged, count: int, why: str) -> Refuse:
-    others = f" ({count - 1} more results of this request too)" if count > 1 else ""
-    decision, path = one.decision, one.result.path
-    if decision is None and why:
-        return out_of_order(
-            f"it has not seen the call {one.result.call_id[:80]!r}{others} and could not ask the "
-            f"API about it ({why}); nothing was sent to the API"
-        )
-    if decision is None:
-        return Refuse(
-            ApiError(
-                f"Callgate refused this request: it has not seen a call "
-                f"{one.result.call_id[:80]!r}{others}, and the API does not know it either. "
-                "Nothing was sent to the API. Submit results only of calls that it asked for.",
-                "tool_call_unknown",
-                param=path,
-            )
-        )
-    call, notice = decision.call, annotation.notice(decision)
-    what = f"the result of tool call {call.id[:80]!r} ({call.name[:80]})"
-    way_out = f"To go on without it, submit exactly this as its output: {notice!r}" + (
-        "; or cancel the run." if call.surface is SurfaceName.ASSISTANTS else "."
-    )
-    if call.kind in CONSENTED:
-        way_out = "To go on without it, decline it instead."
-    if one.takes_no_notice:
-        way_out = "No text can stand in for it: begin a new conversation."
-    if decision.effect is Effect.REQUIRE_APPROVAL and decision.approval:
-        text = (
-            f"Callgate refused this request: {what} awaits a person's approval"
-            f" [{', '.join(decision.reasons)}] (trace {decision.trace}){others}. Nothing was sent "
-            f"to the API. When a person has approved {decision.approval.id}"
-            f" ({decision.approval.url}), submit again. {way_out}"
-        )
-        return Refuse(ApiError(text, "tool_call_pending_approval", param=path), decision)
-    text = (
-        f"Callgate refused this request: {what} was denied [{', '.join(decision.reasons)}] "
-        f"(trace {decision.trace}){others}. Nothing was sent to the API. {way_out}"
-    )
-    return Refuse(ApiError(text, "tool_call_denied", param=path), decision)

@@ -414,6 +414,51 @@ class StoreContract:
 
         assert bool(await store.records(filters=filters)) is matches
 
+    # -- marks of conversations
+
+    async def test_marks_stay_on_their_conversation(self, store: Store) -> None:
+        await store.mark("talk", ["said:a", "read:b"])
+        await store.mark("talk", ["read:b", "read:c"])
+        await store.mark("other", ["said:d"])
+        await store.mark("other", [])
+
+        wanted = ["said:a", "said:b", "read:b", "read:c", "said:d"]
+        assert await store.marked("talk", wanted) == {"said:a", "read:b", "read:c"}
+        assert await store.marked("other", wanted) == {"said:d"}
+        assert await store.marked("nobody", wanted) == frozenset()
+        assert await store.marked("talk", []) == frozenset()
+
+    async def test_many_and_odd_marks_are_kept_apart(self, store: Store) -> None:
+        marks = [f"read:{n}" for n in range(1200)] + ODD_IDS
+        await store.mark("talk", marks[::2])
+
+        assert await store.marked("talk", marks) == set(marks[::2])
+
+    async def test_names_of_a_conversation_lead_to_its_marks(self, store: Store) -> None:
+        await store.mark("first", ["a"])
+        await store.join("second", "first")
+        await store.join("third", "second")
+        await store.mark("third", ["b"])
+
+        for name in ("first", "second", "third"):
+            assert await store.marked(name, ["a", "b", "c"]) == {"a", "b"}
+
+    async def test_name_stands_for_one_conversation_for_good(self, store: Store) -> None:
+        await store.mark("one", ["a"])
+        await store.mark("two", ["b"])
+        await store.join("name", "one")
+        await store.join("name", "two")
+        await store.join("one", "one")
+
+        assert await store.marked("name", ["a", "b"]) == {"a"}
+
+    async def test_marks_from_before_the_name_was_known_count(self, store: Store) -> None:
+        await store.mark("name", ["a"])
+        await store.join("name", "one")
+        await store.mark("one", ["b"])
+
+        assert await store.marked("name", ["a", "b"]) == {"a", "b"}
+
     # -- closing
 
     async def test_closed_store_says_so(self, store: Store) -> None:

@@ -39,3 +39,11 @@ def test_key_has_64_characters_whatever_the_ids_hold() -> None:
     key = replace(tool_call().key, id="\ud800" * 400, scope="\x00")
 
     assert len(KEYED.call(key)) == len(KEYED.scope("chat", "\ud800", "")) == 64
+
+
+def test_names_and_marks_of_conversations_have_hashes_of_their_own() -> None:
+    hashes = {KEYED.conversation("a"), KEYED.mark("a"), KEYED.conversation("b"), KEYED.mark("b")}
+
+    assert len(hashes) == 4
+    assert all(len(one) == 64 for one in hashes)
+    assert KEYED.mark("a") != KeyedHash(b"t" * 32).mark("a")

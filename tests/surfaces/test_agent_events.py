@@ -406,3 +406,11 @@ def test_whatever_the_sdk_runs_was_judged_and_nothing_hidden_is_run(
 
 def test_session_of_the_stream_is_whole() -> None:
     assert sdk_event(state("idle")).session.id == session()["id"]
+
+
+def test_stream_tells_its_session() -> None:
+    events = opened(SESSIONS)
+    assert list(events.begun) == []
+    fed(events, state("created"))
+
+    assert list(events.begun) == ["sessions/sess_1"]

@@ -192,3 +192,15 @@ def test_turn_that_was_not_told_is_left_out_of_a_denial() -> None:
 def test_nobody_knows_how_to_answer_other_calls(scope: str) -> None:
     with pytest.raises(ValueError, match="nobody knows"):
         inputs.denials(scope, {"call_1": NOTICE})
+
+
+def test_users_and_the_operator_are_heard_and_no_tool() -> None:
+    user: Object = {"role": "user", "content": [{"type": "input_text", "text": "hello"}]}
+    events: list[Json] = [{"type": "agent.session.input.message", "input": [user]}, 5]
+
+    assert list(inputs.said_in({"events": [*events, result(output="from a tool")]})) == ["hello"]
+    assert list(inputs.said_in({"agent": {"instructions": "be nice"}, "input": "hi"})) == [
+        "be nice",
+        "hi",
+    ]
+    assert list(inputs.said_in({"input": [user]})) == ["hello"]

@@ -287,3 +287,18 @@ def test_denied_calls_are_answered_by_events_of_the_session() -> None:
         assert key in event
     with pytest.raises(ValueError, match="not a request"):
         AGENTS.lookups(request("/v1/robots"), "sessions/sess_1")
+
+
+def test_what_is_said_belongs_to_the_session() -> None:
+    user: Json = {"role": "user", "content": "hello"}
+    message: Json = {"type": "agent.session.input.message", "input": [user]}
+    found = outgoing({"events": [message]})
+
+    assert (found.said, found.conversation) == (("hello",), "sessions/sess_1")
+    assert outgoing({"instructions": "be nice", "input": "x"}, "/v1/agents").said == ()
+
+
+def test_new_session_is_what_requests_go_on_with() -> None:
+    assert AGENTS.begins(endpoint(SESSIONS, "POST"), {"id": "s"}) == "sessions/s"
+    assert AGENTS.begins(endpoint(SESSIONS, "POST"), []) == ""
+    assert AGENTS.begins(endpoint(EVENTS, "POST"), {"id": "s"}) == ""

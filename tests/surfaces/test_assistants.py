@@ -95,8 +95,9 @@ def test_any_method_with_a_body_counts_as_post(method: str) -> None:
         ("HEAD", RUN),
         ("CONNECT", RUN),
         ("GET", "/v1/threads/t"),
-        ("POST", "/v1/threads"),
-        ("POST", "/v1/threads/t/messages"),
+        ("GET", "/v1/threads"),
+        ("GET", "/v1/threads/t/messages"),
+        ("POST", "/v1/threads/t/messages/m"),
         ("POST", "/v1/chat/completions"),
         ("POST", "/v1/runs"),
         ("GET", "/"),
@@ -105,6 +106,47 @@ def test_any_method_with_a_body_counts_as_post(method: str) -> None:
 )
 def test_other_requests_carry_no_calls(method: str, target: str) -> None:
     assert operation(method, target) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "operation", "reads_response"),
+    [("/v1/threads", "threads.create", True), ("/v1/threads/t/messages", "messages.create", False)],
+)
+def test_what_people_say_is_overheard(target: str, operation: str, reads_response: bool) -> None:
+    found = endpoint(target, "POST")
+    strays: Json = {"id": "t", "tool_calls": [{"id": "call_1"}]}
+
+    assert (found.operation, found.reads_response) == (operation, reads_response)
+    assert found.is_overheard
+    assert found.reads_request
+    assert ASSISTANTS.read_response(found, request(target, "POST"), strays) == []
+    said = outgoing({"role": "user", "content": "hello", "messages": [5]}, target).said
+    assert said == ("hello",)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"assistant_id": "a", "instructions": "x", "additional_instructions": 5}, ("x",)),
+        ({"assistant_id": "a", "thread": {"messages": [{"role": "user", "content": "y"}]}}, ("y",)),
+    ],
+)
+def test_run_says_its_instructions_and_messages(document: Json, said: tuple[str, ...]) -> None:
+    assert outgoing(document, RUNS).said == said
+    assert outgoing(document, RUNS).conversation == "thread/thread_1"
+    assert outgoing(document, "/v1/threads/runs").conversation == ""
+
+
+def test_new_thread_is_what_requests_go_on_with() -> None:
+    def begun(target: str, document: Json) -> str:
+        return ASSISTANTS.begins(endpoint(target, "POST"), document)
+
+    run: Json = {"object": "thread.run", "id": "r", "thread_id": "t"}
+    assert begun("/v1/threads", {"object": "thread", "id": "t"}) == "thread/t"
+    assert begun("/v1/threads/runs", run) == "thread/t"
+    assert begun("/v1/threads/runs", {"error": {}}) == ""
+    assert begun("/v1/threads/runs", []) == ""
+    assert begun(RUNS, run) == ""
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE", "post"])

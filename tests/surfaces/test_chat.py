@@ -339,3 +339,13 @@ def test_recorded_bodies_show_the_calls_that_the_sdk_sees() -> None:
         assert found == expected, path.name
         seen += len(found)
     assert seen > 50
+
+
+def test_users_and_operators_are_heard_and_nobody_else() -> None:
+    messages = [
+        {"role": "system", "content": "be nice"},
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": "from the model"},
+    ]
+
+    assert outgoing(*messages).said == ("be nice", "hello")

@@ -293,3 +293,12 @@ def test_only_the_connection_shows_calls_and_takes_results() -> None:
         surface.owner(request(), "asst_1")
     with pytest.raises(ValueError, match="inherits"):
         surface.inherit_tools({}, {})
+
+
+def test_what_users_and_operators_say_is_heard() -> None:
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+
+    assert read(created(**item)).said == ("hi",)
+    assert read(OUTPUT).said == ()
+    update = {"type": "session.update", "session": {"instructions": "be nice"}}
+    assert read(update).said == ("be nice",)

@@ -421,3 +421,13 @@ def test_next_response_of_a_connection_counts_its_items_anew() -> None:
         for one in turn.calls
     ]
     assert scopes == ["responses/resp_1"] * 2 + ["responses/resp_2"] * 2
+
+
+def test_stream_tells_what_requests_go_on_with_before_any_call() -> None:
+    events = ResponseEvents(endpoint(), request(), sse.event)
+    assert events.begun == []
+    begun = stream({"type": "response.created", "response": response(status="in_progress")})
+    [event] = sse.SseReader(1 << 20).feed(begun)
+    list(events.feed(event))
+
+    assert events.begun == ["responses/resp_1"]

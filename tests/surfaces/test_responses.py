@@ -809,3 +809,25 @@ def test_a_stream_is_opened() -> None:
     events = RESPONSES.open_events(endpoint(), request(), sse.event)
     assert events.scope == ""
     assert events.held_bytes == 0
+
+
+def test_what_an_input_says_is_heard() -> None:
+    found = endpoint()
+    prompt: Json = {"variables": {"to": "bob", "n": 5}}
+    body: Json = {"instructions": "be nice", "input": "hello", "prompt": prompt}
+
+    def said(document: Json) -> tuple[str, ...]:
+        return tuple(RESPONSES.read_request(found, request(), document).said)
+
+    assert said(body) == ("be nice", "hello", "bob")
+    assert said({"input": [{"role": "user", "content": "hi"}], "prompt": "p"}) == ("hi",)
+
+
+def test_response_or_conversation_is_what_requests_go_on_with() -> None:
+    def begun(document: Json, target: str = CREATE) -> str:
+        return RESPONSES.begins(endpoint(target), document)
+
+    assert begun({"id": "r", "output": []}) == "responses/r"
+    assert begun({"id": "r", "output": [], "conversation": "c"}) == "conversations/c"
+    assert begun({"id": "c"}, "/v1/conversations") == "conversations/c"
+    assert begun({"id": 5}, "/v1/conversations") == begun({"id": "r"}) == begun([]) == ""

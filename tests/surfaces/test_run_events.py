@@ -495,3 +495,28 @@ def test_what_sdks_would_put_together_in_another_way_is_refused(
 ) -> None:
     with pytest.raises(BodyError):
         parts(stream(*events))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"object": "thread", "id": "thread_9"},
+        {"object": "thread.run", "id": "run_1", "thread_id": "thread_9", "status": "queued"},
+        {"object": "thread.message", "id": "msg_1", "thread_id": "thread_9"},
+    ],
+)
+def test_stream_tells_its_thread(document: Json) -> None:
+    events = machine("/v1/threads/runs")
+    [event] = SseReader(1 << 20).feed(sse.event("thread.created", json.dumps(document)))
+    list(events.feed(event))
+    list(events.feed(event))
+
+    assert events.begun == ["thread/thread_9"]
+
+
+def test_stream_that_names_no_thread_tells_none() -> None:
+    events = machine()
+    [event] = SseReader(1 << 20).feed(sse.event("ping", "{}"))
+    list(events.feed(event))
+
+    assert events.begun == []

@@ -15,6 +15,7 @@ from callgate import canonical
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.model import SurfaceName
+from callgate.surfaces import runs
 from tests.surfaces.objects import (
     RUN,
     Object,
@@ -527,3 +528,9 @@ def test_samples_of_these_tests_are_what_the_sdk_accepts() -> None:
     assert sdk_step(step(call())).step_details.type == "tool_calls"
     node: Object = approval_run(mcp_call())
     assert shown_by_sdk(node) == ["call_1"]
+
+
+def test_thread_of_an_object_is_a_conversation() -> None:
+    assert runs.threads_in({"object": "thread", "id": "t"}) == ["thread/t"]
+    assert runs.threads_in({"object": "thread.run", "id": "r", "thread_id": 7}) == ["thread/7"]
+    assert runs.threads_in({"object": "thread.run", "id": "r"}) == []

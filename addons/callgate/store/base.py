@@ -97,6 +97,21 @@ class Store(Protocol):
         """
         ...
 
+    async def mark(self, conversation: str, marks: Collection[str]) -> None:
+        """Put marks on a conversation, by any of its names, for good.
+
+        Only keyed hashes are stored, of the name and of the marks.
+        """
+        ...
+
+    async def marked(self, conversation: str, marks: Collection[str]) -> frozenset[str]:
+        """Return those of the marks that a conversation has, under this or its first name."""
+        ...
+
+    async def join(self, name: str, conversation: str) -> None:
+        """Let a name stand for a conversation too; one that already stands for another stays."""
+        ...
+
     async def close(self) -> None:
         """Flush and close; idempotent."""
         ...

@@ -45,5 +45,13 @@ class KeyedHash:
         """One text of 64 characters for a call's id, whatever its scope."""
         return self._hash(json.dumps(["id", surface, origin, id]))
 
+    def conversation(self, name: str) -> str:
+        """One text of 64 characters for a name of a conversation."""
+        return self._hash(json.dumps(["conversation", name]))
+
+    def mark(self, mark: str) -> str:
+        """One text of 64 characters for a mark of a conversation."""
+        return self._hash(json.dumps(["mark", mark]))
+
     def _hash(self, text: str) -> str:
         return hmac.digest(self.salt, text.encode(), "sha256").hex()

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callgate.errors import StoreError
 from callgate.model import Approval, ApprovalState, CallKey, Decision
+from callgate.store import marks as marking
 from callgate.store import tables
 from callgate.store.base import ApprovalItem, Record
 from callgate.store.connection import connected, rows
@@ -243,6 +244,36 @@ class SqlStore:
             return as_of(approval_of(found[0]), at) if found else None
 
         return await self._write(write)
+
+    async def mark(self, conversation: str, marks: Collection[str]) -> None:
+        """See `Store.mark`."""
+        if not marks:
+            return
+        name, hashed = self._keyed.conversation(conversation), list(map(self._keyed.mark, marks))
+
+        async def write(batch: Batch) -> None:
+            await marking.put(batch.connection, name, hashed)
+
+        await self._write(write)
+
+    async def marked(self, conversation: str, marks: Collection[str]) -> frozenset[str]:
+        """See `Store.marked`."""
+        name = self._keyed.conversation(conversation)
+        plain = {self._keyed.mark(mark): mark for mark in marks}
+
+        async def read(connection: AsyncConnection) -> set[str]:
+            return await marking.found(connection, name, plain)
+
+        return frozenset(plain[mark] for mark in await self._read(read))
+
+    async def join(self, name: str, conversation: str) -> None:
+        """See `Store.join`."""
+        names = self._keyed.conversation(name), self._keyed.conversation(conversation)
+
+        async def write(batch: Batch) -> None:
+            await marking.join(batch.connection, *names)
+
+        await self._write(write)
 
     async def close(self) -> None:
         """See `Store.close`."""

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from callgate.canonical import Json
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def timestamp(moment: datetime) -> str:
@@ -135,3 +135,19 @@ records = Table(
     # a seq is never given twice, even when old records have been removed
     sqlite_autoincrement=True,
 )
+
+marks = Table(
+    "marks",
+    metadata,
+    # keyed hashes, both: what people and tools have said is not stored
+    Column("conversation", String(64), primary_key=True),
+    Column("mark", String(64), primary_key=True),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("conversation", String(64), nullable=False),
+)
+"""Other names of conversations, as answers give them: keyed hashes too."""

@@ -141,6 +141,11 @@ class AgentEvents:
         self._refuse_piece(kind, document)
         yield Passing(event.raw, is_text=_is_text(kind, item))
 
+    @property
+    def begun(self) -> list[str]:
+        """See `Events.begun`: the session."""
+        return [self._scope] if self._scope else []
+
     def finish(self) -> Iterator[Passing | Group]:
         """See `Events.finish`: nothing is held."""
         return iter(())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.model import ToolResult
-from callgate.surfaces import agent_items, agent_sessions
+from callgate.surfaces import agent_items, agent_sessions, said
 from callgate.surfaces.agent_items import COMPUTER, MCP, Object
 from callgate.surfaces.base import Substitute
 
@@ -135,6 +135,18 @@ def _text_of(output: Json) -> Json:
     part = output[0] if isinstance(output, list) and len(output) == 1 else None
     text = part.get("text") if isinstance(part, dict) and part.get("type") in _TEXTS else None
     return text if isinstance(text, str) else output
+
+
+def said_in(document: Object) -> Iterator[str]:
+    """What the user, and the operator as the agent's instructions, say in a request."""
+    agent, listed = document.get("agent"), document.get("events")
+    first = document.get("input")
+    if isinstance(agent, dict):
+        yield from said.texts_of(agent.get("instructions"))
+    yield from [first] if isinstance(first, str) else said.said_in(first)
+    for event in listed if isinstance(listed, list) else ():
+        if isinstance(event, dict):
+            yield from said.said_in(event.get("input"))
 
 
 def replace_results(document: Object, outputs: Sequence[Substitute]) -> None:

@@ -109,6 +109,8 @@ class Agents(Surface):
             answers_each=True,
             is_streaming=body.get("stream") not in (None, False),
             inherits_tools_of=agent_tools.inherited_from(body) if is_new else "",
+            said=tuple(agent_inputs.said_in(body)) if endpoint.reads_response else (),
+            conversation=endpoint.scope,
         )
 
     def replace_results(self, document: Json, outputs: Sequence[Substitute]) -> None:
@@ -139,6 +141,11 @@ class Agents(Surface):
                 turns += agent_sessions.session_turns(request, node, endpoint.scope, is_polled=True)
         agent_items.refuse_stray_calls(document, read)
         return turns
+
+    def begins(self, endpoint: Endpoint, document: Json) -> str:
+        """See `Surface.begins`: a new session."""
+        is_new = endpoint.operation == "sessions.create" and isinstance(document, dict)
+        return agent_sessions.scope_of(_object(document).get("id")) if is_new else ""
 
     def replace_arguments(self, turn: Turn, arguments: Mapping[str, str]) -> None:
         """See `Surface.replace_arguments`."""

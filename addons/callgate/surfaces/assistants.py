@@ -30,6 +30,7 @@ from callgate.surfaces.base import (
 from callgate.surfaces.paths import Operations, locate, query_of, quoted, with_query
 from callgate.surfaces.run_events import RunEvents
 from callgate.surfaces.runs import Object
+from callgate.surfaces.said import said_in
 
 
 class Assistants(Surface):
@@ -41,7 +42,9 @@ class Assistants(Surface):
     def endpoint(self, method: str, segments: Sequence[str]) -> Endpoint | None:
         """See `Surface.endpoint`; matches by the end of the path, whatever stands before."""
         place = locate(_OPERATIONS, method, segments)
-        return self._endpoint(place.operation, place.ids) if place else None
+        if place is None or place.operation in _UNREAD:
+            return None
+        return self._endpoint(place.operation, place.ids)
 
     def _endpoint(self, operation: str, ids: Sequence[str]) -> Endpoint:
         is_assistant = operation.startswith("assistants.")
@@ -54,32 +57,41 @@ class Assistants(Surface):
             operation=operation,
             scope=f"{parameters['thread']}/{parameters['run']}" if has_run else "",
             reads_request=operation in _READS_REQUEST,
-            reads_response=not is_assistant,
+            reads_response=not is_assistant and operation != "messages.create",
             parameters=parameters,
+            is_overheard=operation in _OVERHEARD,
         )
 
     def read_request(self, endpoint: Endpoint, request: Request, document: Json) -> Outgoing:
         """See `Surface.read_request`."""
         if not isinstance(document, dict):
             raise BodyError("the body must be a JSON object")
+        thread = endpoint.parameters.get("thread")
+        conversation = runs.conversation_of(thread) if thread else ""
         if endpoint.operation == "runs.submit_tool_outputs":
             _refuse_unknown(document, _SUBMIT_KEYS, "")
             return Outgoing(
                 results=list(_results(document)),
                 answers=endpoint.scope,
                 is_streaming=_streams(document),
+                conversation=conversation,
             )
+        if endpoint.is_overheard:
+            return Outgoing(said=tuple(_said(document)), conversation=conversation)
+        is_run = not endpoint.operation.startswith("assistants.")
         tools = document.get("tools")
-        if tools is None:
-            is_run = not endpoint.operation.startswith("assistants.")
-            return Outgoing(
-                is_streaming=_streams(document),
-                inherits_tools_of=_assistant(document) if is_run else "",
-            )
-        return Outgoing(hosted_tools=_hosted_tools(tools), is_streaming=_streams(document))
+        return Outgoing(
+            hosted_tools=[] if tools is None else _hosted_tools(tools),
+            is_streaming=_streams(document),
+            inherits_tools_of=_assistant(document) if is_run and tools is None else "",
+            said=tuple(_said(document)) if is_run else (),
+            conversation=conversation,
+        )
 
     def read_response(self, endpoint: Endpoint, request: Request, document: Json) -> list[Turn]:
         """See `Surface.read_response`: a run, a step, or a list of either."""
+        if endpoint.is_overheard:
+            return []
         nodes = document if isinstance(document, list) else [document]
         listed = document.get("data") if isinstance(document, dict) else None
         if isinstance(listed, list):
@@ -88,6 +100,12 @@ class Assistants(Surface):
         turns = [turn for turn in found if turn]
         runs.refuse_strays(document, [turn.node for turn in turns])
         return turns
+
+    def begins(self, endpoint: Endpoint, document: Json) -> str:
+        """See `Surface.begins`: a new thread, with a run or without one."""
+        is_new = endpoint.operation in ("threads.create", "threads.create_and_run")
+        told = runs.threads_in(document) if is_new and isinstance(document, dict) else []
+        return told[0] if told else ""
 
     def open_events(self, endpoint: Endpoint, request: Request, frame: Frame) -> RunEvents:
         """See `Surface.open_events`."""
@@ -202,6 +220,8 @@ class Assistants(Surface):
 
 _OPERATIONS: Operations = (
     (("threads", "runs"), {"POST": "threads.create_and_run"}),
+    (("threads",), {"POST": "threads.create", "GET": "threads.list"}),
+    (("threads", "*", "messages"), {"POST": "messages.create", "GET": "messages.list"}),
     (("threads", "*", "runs"), {"POST": "runs.create", "GET": "runs.list"}),
     (("threads", "*", "runs", "*"), {"POST": "runs.modify", "GET": "runs.retrieve"}),
     (("threads", "*", "runs", "*", "cancel"), {"POST": "runs.cancel"}),
@@ -214,6 +234,8 @@ _OPERATIONS: Operations = (
     (("assistants",), {"POST": "assistants.create"}),
     (("assistants", "*"), {"POST": "assistants.modify"}),
 )
+_OVERHEARD = frozenset(("threads.create", "messages.create"))
+_UNREAD = frozenset(("threads.list", "messages.list"))
 _ANSWERS = {"tool_outputs": "output", "tool_approvals": "approve"}
 _SUBMIT_KEYS = frozenset(("tool_outputs", "tool_approvals", "stream"))
 _ITEM_KEYS = {
@@ -227,8 +249,21 @@ _READS_REQUEST = frozenset(
         "runs.submit_tool_outputs",
         "assistants.create",
         "assistants.modify",
+        *_OVERHEARD,
     )
 )
+
+
+def _said(document: Object) -> Iterator[str]:
+    """What a message, a new thread's messages, or the instructions of a run say."""
+    thread = document.get("thread")
+    yield from said_in([document])
+    for holder in (document, thread if isinstance(thread, dict) else {}):
+        for key in ("messages", "additional_messages"):
+            yield from said_in(holder.get(key))
+    for key in ("instructions", "additional_instructions"):
+        if isinstance(text := document.get(key), str):
+            yield text
 
 
 def _assistant(document: Object) -> str:

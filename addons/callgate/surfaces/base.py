@@ -6,7 +6,7 @@ changes bodies the way the enforcement asks, so that the API's SDKs still accept
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,6 +35,8 @@ class Endpoint:
     """What would go past every proxy once this operation has set it up; empty for most."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Ids from the path."""
+    is_overheard: bool = False
+    """No calls and no results travel here: what can not be read passes as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class Outgoing:
     is_streaming: bool = False
     inherits_tools_of: str = ""
     """Id of the assistant whose tools apply because the request names none."""
+    said: Sequence[str] = ()
+    """Texts of people and of the operator: messages and instructions, nothing of a tool's."""
+    conversation: str = ""
+    """The conversation that the request belongs to, where the API keeps one and calls it
+    something else than `answers` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +186,11 @@ class Events(Protocol):
         ...
 
     @property
+    def begun(self) -> Collection[str]:
+        """What the stream has told that requests can go on with; see `Surface.begins`."""
+        ...
+
+    @property
     def held_bytes(self) -> int:
         """Room taken by events that wait for others."""
         ...
@@ -210,6 +222,13 @@ class Surface(Protocol):
     def read_response(self, endpoint: Endpoint, request: Request, document: Json) -> list[Turn]:
         """Find every call that the app could act on; raises BodyError on malformed calls."""
         ...
+
+    def begins(self, endpoint: Endpoint, document: Json) -> str:
+        """The name by which requests can go on with a response, as `Outgoing` has it.
+
+        Empty where they can not, or tell everything again.
+        """
+        return ""
 
     def open_events(self, endpoint: Endpoint, request: Request, frame: Frame) -> Events:
         """Begin to read a stream; changed events are made by `frame`."""

@@ -27,6 +27,7 @@ from callgate.surfaces.base import (
 from callgate.surfaces.chat_events import ChatEvents
 from callgate.surfaces.messages import Entry, Object, entries
 from callgate.surfaces.paths import Operations, locate
+from callgate.surfaces.said import said_in
 
 _OPERATIONS: Operations = (
     (("chat", "completions"), {"POST": "completions.create", "GET": "completions.list"}),
@@ -71,6 +72,7 @@ class Chat(Surface):
             reaches_back=True,
             hosted_tools=_hosted_tools(document),
             is_streaming=document.get("stream") not in (None, False),
+            said=tuple(said_in(document.get("messages"))),
         )
 
     def read_response(self, endpoint: Endpoint, request: Request, document: Json) -> list[Turn]:

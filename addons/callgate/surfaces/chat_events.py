@@ -204,6 +204,7 @@ class ChatEvents:
     """See `Events`."""
 
     scope = ""
+    begun = ()
 
     def __init__(self, request: Request, frame: Frame) -> None:
         """`request` is the one that the stream answers."""

@@ -166,6 +166,7 @@ class ElsewhereEvents:
     """See `Events`; what is no JSON at all passes."""
 
     scope = ""
+    begun = ()
     held_bytes = 0
 
     def __init__(

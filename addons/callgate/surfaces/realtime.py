@@ -33,6 +33,7 @@ from callgate.surfaces.base import (
 from callgate.surfaces.paths import Operations, locate
 from callgate.surfaces.realtime_events import RealtimeEvents
 from callgate.surfaces.realtime_items import Object
+from callgate.surfaces.said import said_in
 
 _WEBRTC = "a WebRTC session, whose events no proxy sees"
 _SIP = "a phone call, whose events only a WebSocket of its own would show"
@@ -139,6 +140,7 @@ class Realtime(Surface):
                 if items.is_call(one.item)
             ],
             reaches_back=True,
+            said=tuple(_said(message, placed)),
         )
 
     def read_response(self, endpoint: Endpoint, request: Request, document: Json) -> list[Turn]:
@@ -213,6 +215,15 @@ def _object(document: Json) -> Object:
     if not isinstance(document, dict):
         raise BodyError("a message must be a JSON object")
     return document
+
+
+def _said(message: Object, placed: Sequence[items.Placed]) -> Iterator[str]:
+    """What a message's items say, and its instructions; speech is no text here."""
+    for holder in (message.get("session"), message.get("response"), message):
+        text = holder.get("instructions") if isinstance(holder, dict) else None
+        if isinstance(text, str):
+            yield text
+    yield from said_in([one.item for one in placed])
 
 
 @dataclass(frozen=True, slots=True)

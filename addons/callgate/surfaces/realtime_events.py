@@ -65,6 +65,8 @@ class RealtimeEvents:
         """Call id → key of the item that has it."""
         self._count = 0
 
+    begun = ()
+
     @property
     def scope(self) -> str:
         """See `Events.scope`: `sessions/ID`."""

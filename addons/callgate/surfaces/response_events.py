@@ -81,6 +81,11 @@ class ResponseEvents:
         self._lanes: dict[str, Lane] = {}
 
     @property
+    def begun(self) -> list[str]:
+        """See `Events.begun`: the responses told so far."""
+        return [lane.scope for lane in self._lanes.values() if lane.scope]
+
+    @property
     def held_bytes(self) -> int:
         """See `Events.held_bytes`."""
         return sum(

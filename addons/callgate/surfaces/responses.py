@@ -29,6 +29,7 @@ from callgate.surfaces.base import (
 from callgate.surfaces.items import Object
 from callgate.surfaces.paths import Operations, locate, query_of, quoted, with_query
 from callgate.surfaces.response_events import ResponseEvents
+from callgate.surfaces.said import said_in, texts_of
 
 _OPERATIONS: Operations = (
     (("responses", "compact"), {"POST": "responses.compact"}),
@@ -108,6 +109,7 @@ class Responses(Surface):
             echoes=[call for call in quoted if call],
             reaches_back=True,
             is_streaming=body.get("stream") not in (None, False),
+            said=tuple(_said(body)),
         )
 
     def replace_results(self, document: Json, outputs: Sequence[Substitute]) -> None:
@@ -145,6 +147,16 @@ class Responses(Surface):
         read = {id(item) for turn in turns for item in _listed_in(turn.node)}
         item_carriers.refuse_stray_calls(document, read)
         return [turn for turn in turns if turn.calls]
+
+    def begins(self, endpoint: Endpoint, document: Json) -> str:
+        """See `Surface.begins`: a response, or a new conversation."""
+        if not isinstance(document, dict):
+            return ""
+        if endpoint.operation == "conversations.create":
+            id = document.get("id")
+            return f"conversations/{id}" if isinstance(id, str) else ""
+        is_response = isinstance(document.get("output"), list)
+        return item_carriers.scope_of(document) if is_response else ""
 
     def replace_arguments(self, turn: Turn, arguments: Mapping[str, str]) -> None:
         """See `Surface.replace_arguments`."""
@@ -243,6 +255,18 @@ def _inputs(body: Object) -> Iterator[_Input]:
             value = holder.get(key)
             if value is not None and not isinstance(value, str):
                 yield _Input(items.objects(value, f"{path}{key}"), f"{path}{key}")
+
+
+def _said(body: Object) -> Iterator[str]:
+    """What an input and its instructions say; variables fill an operator's prompt."""
+    for holder, _ in _holders(body):
+        for key in ("instructions", *_INPUTS):
+            value = holder.get(key)
+            yield from [value] if isinstance(value, str) else said_in(value)
+        prompt = holder.get("prompt")
+        variables = prompt.get("variables") if isinstance(prompt, dict) else None
+        if isinstance(variables, dict):
+            yield from texts_of([*variables.values()])
 
 
 def _place_for(body: Object) -> tuple[Object, str]:

@@ -190,8 +190,8 @@ class RunEvents:
     def __init__(self, endpoint: Endpoint, request: Request, frame: Frame) -> None:
         """`request` is the one that the stream answers."""
         self._endpoint = endpoint
-        self._request = request
-        self._frame = frame
+        self._request, self._frame = request, frame
+        self.begun: list[str] = []
         self._steps: dict[str, Step] = {}
         self._hosted: dict[str, Step] = {}
         """Steps of calls that the API runs itself; a call for the app may join them later."""
@@ -226,6 +226,7 @@ class RunEvents:
         elif turn := runs.turn_of(self._endpoint, self._request, document):
             yield self._run_group(event, document, turn)
         else:
+            self.begun = self.begun or runs.threads_in(document)
             if _ends(event, document):
                 yield from self.finish()
             yield Passing(event.raw, is_text=event.name.startswith("thread.message."))

@@ -155,6 +155,18 @@ def executables(node: Object) -> Iterator[Object]:
                 yield item
 
 
+def threads_in(document: Object) -> list[str]:
+    """The conversation that a run, a message or a thread tells of; none where it does not."""
+    is_thread = document.get("object") == "thread"
+    thread = as_id(document.get("id" if is_thread else "thread_id"))
+    return [conversation_of(thread)] if thread else []
+
+
+def conversation_of(thread: str) -> str:
+    """What a thread is called as a conversation; see `Outgoing.conversation`."""
+    return f"thread/{thread}"
+
+
 def as_id(value: Json) -> str | None:
     """An id as text, None for what is none; some servers number their objects."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
@@ -213,6 +225,7 @@ def _call(request: Request, scope: str, node: Object, item: Object) -> ToolCall:
         agent=request.caller(assistant),
         assistant=assistant,
         model=model,
+        conversation=conversation_of(scope.partition("/")[0]),
     )
 
 
