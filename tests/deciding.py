@@ -18,6 +18,7 @@ from callgate.canonical import call_digest
 from callgate.conversations import Conversations
 from callgate.delivery import Delivery
 from callgate.detectors import DETECTORS, Inspector
+from callgate.detectors.instructions import Instructions
 from callgate.enforcement import Enforcement
 from callgate.errors import UpstreamError
 from callgate.exchange import Request, Response, segments
@@ -327,7 +328,8 @@ def bench(
     clock = clock or FakeClock()
     store = store or MemoryStore(clock)
     api = api or Api(*rounds)
-    inspector = Inspector([make() for make in DETECTORS.values()])
+    detectors = [make() for make in DETECTORS.values()]
+    inspector, of_results = Inspector(detectors), Inspector([*detectors, Instructions()])
     parsed = Policy.parse(policy, "callgate.yaml")
     heard: list[Record] = []
     approvals = Approvals(store, clock, 600, url=lambda id: f"http://127.0.0.1:8081/approvals/{id}")
@@ -347,7 +349,7 @@ def bench(
     settlement = Settlement(gate, lookup, api)
     delivery = Delivery(gate, lookup, settlement, conversations)
     wayback = WayBack(
-        gate, lookup, lambda: parsed, result_inspector(inspector), conversations, chosen
+        gate, lookup, lambda: parsed, result_inspector(of_results), conversations, chosen
     )
     releases = Releases(gate, lookup, settlement, conversations, chosen.max_bytes)
     enforcement = Enforcement(gate, wayback, delivery, releases, chosen)

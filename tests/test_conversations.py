@@ -10,11 +10,11 @@ import pytest
 
 from callgate import conversations
 from callgate.canonical import Json
-from callgate.conversations import OVERFLOW, SENSITIVE, Conversations, Followed, Reading
+from callgate.conversations import Conversations, Followed, Reading
 from callgate.detectors.identifiers import MOST, Identifiers, identifiers_in
 from callgate.errors import BodyError, StoreError
 from callgate.exchange import Request
-from callgate.model import SurfaceName, ToolCall, ToolResult
+from callgate.model import Mark, SurfaceName, ToolCall, ToolResult
 from callgate.surfaces.base import Group, Outgoing, Passing
 from callgate.surfaces.sse import SseEvent
 from tests.deciding import asked, call
@@ -59,7 +59,7 @@ def of(request: Request, scope: str = "responses/r") -> ToolCall:
 
 
 async def known(talks: Conversations, one: ToolCall, *more: str) -> frozenset[str]:
-    return await talks.marks(one, [SAID, READ, SENSITIVE, OVERFLOW, *more])
+    return await talks.marks(one, [SAID, READ, *Mark, *more])
 
 
 async def test_what_people_say_and_tools_tell_is_kept_apart(talks: Conversations) -> None:
@@ -74,10 +74,14 @@ async def test_request_that_tells_nothing_has_no_conversation(talks: Conversatio
 
 async def test_sensitive_and_overlong_results_mark_the_conversation(talks: Conversations) -> None:
     many = [f"u{n}@x.com" for n in range(MOST + 1)]
-    readings = (Reading({"rows": [*many]}), Reading("ok", is_sensitive=True), Reading(None))
+    readings = (
+        Reading({"rows": [*many]}),
+        Reading("ok", frozenset({Mark.SENSITIVE, Mark.STEERED})),
+        Reading(None),
+    )
     request = await heard(talks, readings=readings)
 
-    assert await known(talks, of(request)) == {SENSITIVE, OVERFLOW}
+    assert await known(talks, of(request)) == {*Mark}
 
 
 async def test_named_conversation_grows_with_each_request(talks: Conversations) -> None:

@@ -11,12 +11,13 @@ from callgate.model import (
     Decision,
     Effect,
     Finding,
+    Mark,
     Reason,
     SurfaceName,
     ToolResult,
     Verdict,
 )
-from callgate.results import Judged, is_personal, refused_for
+from callgate.results import Judged, marks_of, refused_for
 from tests.deciding import call
 from tests.samples import pending
 
@@ -86,11 +87,29 @@ def test_call_that_opens_a_sensitive_file_is_known(
     assert not judged(None).opens_sensitive
 
 
-def test_secrets_and_personal_data_are_personal_from_half_a_confidence_on() -> None:
-    assert is_personal(found(Reason.SECRET_DETECTED, 0.5))
-    assert is_personal(found(Reason.PII_DETECTED, 0.9))
-    assert not is_personal(found(Reason.PII_DETECTED, 0.3))
-    assert not is_personal(found(Reason.DESTRUCTIVE_SQL, 0.9))
+@pytest.mark.parametrize(
+    ("reason", "confidence", "marks"),
+    [
+        (Reason.SECRET_DETECTED, 0.5, {Mark.SENSITIVE}),
+        (Reason.PII_DETECTED, 0.9, {Mark.SENSITIVE}),
+        (Reason.PII_DETECTED, 0.3, set()),
+        (Reason.ARGUMENTS_TOO_LARGE, 1.0, {Mark.SENSITIVE}),
+        (Reason.INJECTED_INSTRUCTIONS, 0.5, {Mark.STEERED}),
+        (Reason.INJECTED_INSTRUCTIONS, 0.4, set()),
+        (Reason.DESTRUCTIVE_SQL, 0.9, set()),
+    ],
+)
+def test_result_marks_its_conversation_from_half_a_confidence_on(
+    reason: str, confidence: float, marks: set[Mark]
+) -> None:
+    assert marks_of(judged(None), [found(reason, confidence)]) == marks
+
+
+def test_result_of_a_call_that_opens_a_sensitive_file_is_sensitive_whatever_it_holds() -> None:
+    opened = Verdict("local", Effect.ALLOW, findings=(found(Reason.SENSITIVE_FILE, 0.9),))
+
+    assert marks_of(judged(replace(DENIED, verdicts=(opened,))), []) == {Mark.SENSITIVE}
+    assert marks_of(judged(DENIED), []) == set()
 
 
 def test_refusal_says_what_to_do() -> None:

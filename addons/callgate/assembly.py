@@ -16,6 +16,7 @@ from callgate.canonical import Json
 from callgate.conversations import Conversations
 from callgate.delivery import Delivery
 from callgate.detectors import Inspector, redact, redact_text
+from callgate.detectors.instructions import Instructions
 from callgate.enforcement import Enforcement
 from callgate.errors import JsonError, SettingsError
 from callgate.gate import Gate, Redact, Rules
@@ -130,7 +131,8 @@ def _enforcement(
         results=settings.results,
     )
     lookup = Lookup(sender)
-    wayback = WayBack(gate, lookup, current, result_inspector(inspector), conversations, choices)
+    of_results = result_inspector(inspector_of(current, Instructions()))
+    wayback = WayBack(gate, lookup, current, of_results, conversations, choices)
     settlement = Settlement(gate, lookup, sender)
     delivery = Delivery(gate, lookup, settlement, conversations)
     releases = Releases(gate, lookup, settlement, conversations, choices.max_bytes)

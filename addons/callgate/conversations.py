@@ -2,7 +2,7 @@
 
 People and operators say things in requests, tools in results. Of both only identifiers are
 kept (`detectors.identifiers`), as marks on the conversation in the store, so that every proxy
-knows them: `said:…`, `read:…`, `sensitive`, `overflow`. A conversation is named as the API
+knows them: `said:…`, `read:…`, and those of `model.Mark`. A conversation is named as the API
 names it; one that the app keeps by itself, by what its requests begin with.
 """
 
@@ -21,17 +21,12 @@ from callgate.canonical import Json
 from callgate.detectors.identifiers import Identifiers, identifiers_in
 from callgate.errors import StoreError
 from callgate.exchange import Request
-from callgate.model import SurfaceName, ToolCall
+from callgate.model import Mark, SurfaceName, ToolCall
 from callgate.store.base import Store
 from callgate.surfaces.base import Events, Group, Outgoing, Passing
 from callgate.surfaces.sse import SseEvent
 
 _log = logging.getLogger(__name__)
-
-SENSITIVE = "sensitive"
-"""A tool has given the model secrets or personal data."""
-OVERFLOW = "overflow"
-"""A result named more than is remembered one by one: whatever nobody has said may be from it."""
 
 _NEW = "new/"
 
@@ -47,7 +42,8 @@ class Reading:
 
     output: object
     """Decoded JSON."""
-    is_sensitive: bool = False
+    marks: frozenset[Mark] = frozenset()
+    """What else it does to the conversation."""
 
 
 class Conversations:
@@ -179,9 +175,8 @@ class Conversations:
             found = await self._identifiers(output)
             marks.update(f"read:{identifier}" for identifier in found.found)
             if found.is_cut:
-                marks.add(OVERFLOW)
-            if reading.is_sensitive:
-                marks.add(SENSITIVE)
+                marks.add(Mark.OVERFLOW)
+            marks.update(reading.marks)
         return marks
 
     async def _identifiers(self, value: Json) -> Identifiers:

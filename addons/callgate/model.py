@@ -65,6 +65,17 @@ def band_of(risk: float) -> Band:
     return Band.HIGH if risk < 0.8 else Band.CRITICAL
 
 
+class Mark(StrEnum):
+    """What results have done to a conversation, beside naming things."""
+
+    SENSITIVE = "sensitive"
+    """The model was given secrets or personal data, or what nobody could look into."""
+    STEERED = "steered"
+    """The model was given orders that its user did not give."""
+    OVERFLOW = "overflow"
+    """A result named more than is remembered: whatever nobody has said may be from it."""
+
+
 class Reason(StrEnum):
     """Reason codes that Callgate itself gives; remote scanners may add their own.
 
@@ -106,6 +117,10 @@ class Reason(StrEnum):
     UNTRUSTED_ARGUMENT = (
         "UNTRUSTED_ARGUMENT",
         "a recipient, URL, account or path comes from a tool's result, and nobody has said it",
+    )
+    INJECTED_INSTRUCTIONS = (
+        "INJECTED_INSTRUCTIONS",
+        "a tool's result talks to the model as if it were its user (of results only)",
     )
     MALFORMED_ARGUMENTS = (
         "MALFORMED_ARGUMENTS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from callgate import annotation
@@ -15,6 +15,7 @@ from callgate.model import (
     Decision,
     Effect,
     Finding,
+    Mark,
     Reason,
     SurfaceName,
     ToolResult,
@@ -81,13 +82,23 @@ class Look:
     findings: Sequence[Finding] = ()
     redacted: str | None = None
     """The output without what was found, where that is another text."""
-    is_sensitive: bool = False
+    marks: frozenset[Mark] = frozenset()
 
 
-def is_personal(finding: Finding) -> bool:
-    """Secrets and personal data, as far as one can be sure."""
-    is_data = finding.reason in (Reason.SECRET_DETECTED, Reason.PII_DETECTED)
-    return is_data and finding.confidence >= ACTS_FROM
+_MARKS: Mapping[str, Mark] = {
+    Reason.SECRET_DETECTED: Mark.SENSITIVE,
+    Reason.PII_DETECTED: Mark.SENSITIVE,
+    Reason.ARGUMENTS_TOO_LARGE: Mark.SENSITIVE,
+    Reason.INJECTED_INSTRUCTIONS: Mark.STEERED,
+}
+
+
+def marks_of(one: Judged, findings: Iterable[Finding]) -> frozenset[Mark]:
+    """What a result does to its conversation, as far as one can be sure."""
+    found = {_MARKS.get(f.reason) for f in findings if f.confidence >= ACTS_FROM}
+    if one.opens_sensitive:
+        found.add(Mark.SENSITIVE)
+    return frozenset(mark for mark in found if mark)
 
 
 def refused_for(one: Judged, count: int, why: str) -> Refuse:

@@ -16,10 +16,10 @@ from callgate.exchange import Request
 from callgate.gate import Gate
 from callgate.hosted import HostedTools
 from callgate.lookup import Lookup, calls_of
-from callgate.model import Decision, Effect, Finding, Mode
+from callgate.model import Decision, Effect, Finding, Mark, Mode
 from callgate.outcome import Choices, Forward, Outcome, Refuse
 from callgate.policy import Policy
-from callgate.results import Judged, Look, is_personal, refused_for
+from callgate.results import Judged, Look, marks_of, refused_for
 from callgate.store.base import Record
 from callgate.surfaces.base import Endpoint, Outgoing, Substitute
 
@@ -67,7 +67,7 @@ class WayBack:
         self._gate = gate
         self._lookup = lookup
         self._hosted = HostedTools(gate, lookup, policy, choices)
-        self._recorded: OrderedDict[bytes, bool] = OrderedDict()
+        self._recorded: OrderedDict[bytes, frozenset[Mark]] = OrderedDict()
         """Fingerprints of results, and whether they are sensitive."""
         self._inspect_result = inspect_result
         self._conversations = conversations
@@ -205,14 +205,13 @@ class WayBack:
         if self._choices.results == "off" or one.is_notice:
             return Look(one, key)
         if key in self._recorded and self._choices.results != "redact":
-            return Look(one, key, is_sensitive=self._recorded[key])
+            return Look(one, key, marks=self._recorded[key])
         name, output = one.decision.call.name if one.decision else "", one.result.output
         if isinstance(output, str) and len(output) <= _INLINE_CHARACTERS:
             findings, redacted = self._inspect_result(name, output)
         else:
             findings, redacted = await asyncio.to_thread(self._inspect_result, name, output)
-        is_sensitive = one.opens_sensitive or any(map(is_personal, findings))
-        return Look(one, key, findings, redacted, is_sensitive)
+        return Look(one, key, findings, redacted, marks_of(one, findings))
 
     def _readings(self, looks: Sequence[Look]) -> list[Reading]:
         """What the model gets to read; with `results: off` nobody looks at it."""
@@ -221,9 +220,9 @@ class WayBack:
         redacts = self._choices.results == "redact" and not self._observes
         return [
             # what was taken out can not leave any more
-            Reading(look.redacted)
+            Reading(look.redacted, look.marks - {Mark.SENSITIVE})
             if redacts and look.redacted is not None
-            else Reading(look.one.result.output, look.is_sensitive)
+            else Reading(look.one.result.output, look.marks)
             for look in looks
             if not look.one.is_notice
         ]
@@ -232,7 +231,7 @@ class WayBack:
         """Histories repeat results with every request: each is recorded once."""
         if look.fingerprint in self._recorded:
             return False
-        self._recorded[look.fingerprint] = look.is_sensitive
+        self._recorded[look.fingerprint] = look.marks
         if len(self._recorded) > _REMEMBERED:
             self._recorded.popitem(last=False)
         return True

@@ -43,6 +43,15 @@ async def test_recipient_that_only_a_result_names_awaits_approval() -> None:
     assert "bob" not in verdict.explanation
 
 
+async def test_after_orders_in_a_result_every_destination_must_have_been_said() -> None:
+    steered = await judged("send_email", TO_BOB, "steered")
+    said = await judged("send_email", TO_BOB, "steered", "said:mail:bob@x.com")
+
+    assert steered.reasons == (Reason.UNTRUSTED_ARGUMENT,)
+    assert "gave the model orders" in steered.explanation
+    assert said.effect is Effect.ALLOW
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "marks"),
     [

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
 from callgate.detectors.identifiers import covering, host_of, mentions
 from callgate.hosts import Hosts
-from callgate.model import Effect, Finding, Reason, ToolCall, Verdict
+from callgate.model import Effect, Finding, Mark, Reason, ToolCall, Verdict
 from callgate.policy import Policy
 from callgate.scanners.destinations import Destination, destinations
 from callgate.scanners.weighing import effect_of, risk_of
@@ -19,7 +19,6 @@ from callgate.scanners.weighing import effect_of, risk_of
 type Marks = Callable[[ToolCall, Collection[str]], Awaitable[frozenset[str]]]
 """Those of the wanted marks that the call's conversation has."""
 
-SENSITIVE, OVERFLOW = "sensitive", "overflow"
 _EXPLAINED = 10
 _WORDS = {
     "mail": ("RECIPIENT", "a mail address", 0.8),
@@ -91,7 +90,7 @@ def _is_own(one: Destination, own: Hosts) -> bool:
 
 
 def _wanted(found: Sequence[Destination]) -> set[str]:
-    wanted = {SENSITIVE, OVERFLOW}
+    wanted: set[str] = set(Mark)
     for one in found:
         for name in one.names:
             wanted.update(f"said:{said}" for said in covering(name))
@@ -102,22 +101,27 @@ def _wanted(found: Sequence[Destination]) -> set[str]:
 def _findings(one: Destination, marks: frozenset[str]) -> Iterator[Finding]:
     is_said = any(f"said:{said}" in marks for name in one.names for said in covering(name))
     is_read = any(f"read:{read}" in marks for name in one.names for read in mentions(name))
-    if not is_said and (is_read or OVERFLOW in marks):
-        yield _untrusted(one, is_read=is_read)
-    if SENSITIVE in marks and any(map(host_of, one.names)):
+    if not is_said and (is_read or Mark.OVERFLOW in marks or Mark.STEERED in marks):
+        yield _untrusted(one, marks, is_read=is_read)
+    if Mark.SENSITIVE in marks and any(map(host_of, one.names)):
         sure = 0.6 if is_said or one.is_command else 0.8
         why = "sensitive data was read in this conversation, and this leads outside"
         yield _finding(one, "SENSITIVE_DATA_LEAVES", Reason.READ_THEN_WRITE, sure, why)
 
 
-def _untrusted(one: Destination, *, is_read: bool) -> Finding:
+def _untrusted(one: Destination, marks: frozenset[str], *, is_read: bool) -> Finding:
     kind, what, sure = _WORDS[one.names[0].partition(":")[0]]
     if one.is_command or (kind == "PATH" and not _is_absolute(one.names[0])):
         sure = _UNSURE
     why = f"{what} that a tool's result names, and nobody has said"
     if not is_read:
         sure = min(sure, 0.6)
-        why = f"{what} that nobody has said, after results too long to remember what they name"
+        after = (
+            "a result that gave the model orders"
+            if Mark.STEERED in marks
+            else "results too long to remember what they name"
+        )
+        why = f"{what} that nobody has said, after {after}"
     return _finding(one, f"UNTRUSTED_{kind}", Reason.UNTRUSTED_ARGUMENT, sure, why)
 
 

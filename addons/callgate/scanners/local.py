@@ -12,7 +12,7 @@ from functools import lru_cache
 from callgate import canonical
 from callgate.canonical import Json
 from callgate.detectors import DETECTORS, Inspector, redact
-from callgate.detectors.base import Current
+from callgate.detectors.base import Current, Detector
 from callgate.detectors.network.detector import Network
 from callgate.errors import JsonError
 from callgate.model import Effect, Finding, Reason, ToolCall, Verdict
@@ -34,11 +34,12 @@ _POLICY_RISK: Mapping[Effect, float] = {
 }
 
 
-def inspector_of(policy: Callable[[], Policy]) -> Inspector:
+def inspector_of(policy: Callable[[], Policy], *more: Detector) -> Inspector:
     """Every detector; own domains and rules for secrets are those of the policy in force."""
     detectors = {name: make() for name, make in DETECTORS.items()}
     detectors["network"] = Current("network", lambda: _network(policy().own_domains))
-    return Inspector([*detectors.values(), Current("secrets", lambda: policy().secret_rules)])
+    rules = Current("secrets", lambda: policy().secret_rules)
+    return Inspector([*detectors.values(), rules, *more])
 
 
 @lru_cache(maxsize=8)
