@@ -35,6 +35,7 @@ from callgate.settlement import Settlement
 from callgate.store.base import ApprovalItem, Record, Store
 from callgate.surfaces import endpoint_for
 from callgate.surfaces.base import Endpoint
+from callgate.toolbox import Toolbox
 from callgate.wayback import WayBack
 from tests.fakes import FakeClock, MemoryStore
 
@@ -333,7 +334,7 @@ def bench(
     parsed = Policy.parse(policy, "callgate.yaml")
     heard: list[Record] = []
     approvals = Approvals(store, clock, 600, url=lambda id: f"http://127.0.0.1:8081/approvals/{id}")
-    conversations = Conversations(store)
+    conversations, toolbox = Conversations(store), Toolbox()
     flow = Flow(lambda: parsed, conversations.marks)
     gate = Gate(
         Rules(mode, on_scanner_error, scan_timeout_seconds),
@@ -347,11 +348,11 @@ def bench(
     chosen = Choices(**choices or {})
     lookup = Lookup(api)
     settlement = Settlement(gate, lookup, api)
-    delivery = Delivery(gate, lookup, settlement, conversations)
+    delivery = Delivery(gate, lookup, settlement, conversations, toolbox)
     wayback = WayBack(
-        gate, lookup, lambda: parsed, result_inspector(of_results), conversations, chosen
+        gate, lookup, lambda: parsed, result_inspector(of_results), conversations, toolbox, chosen
     )
-    releases = Releases(gate, lookup, settlement, conversations, chosen.max_bytes)
+    releases = Releases(gate, lookup, settlement, conversations, toolbox, chosen.max_bytes)
     enforcement = Enforcement(gate, wayback, delivery, releases, chosen)
     return Bench(store, clock, api, gate, approvals, enforcement, delivery, heard)
 

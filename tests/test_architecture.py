@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "canonical exchange once hosts",
         "settings bodies outcome",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca",
-        "approvals conversations results lookup judgement sources",
+        "approvals conversations results lookup judgement sources toolbox",
         "stream",
         "gate",
         "turns",

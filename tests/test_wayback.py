@@ -773,6 +773,24 @@ async def test_memory_of_recorded_results_is_bounded_and_forgets_the_oldest(
         assert len(await results(made)) == count
 
 
+# -- what tools are for
+
+
+@pytest.mark.parametrize(("about", "effect"), [("Runs a shell command", "deny"), ("", "allow")])
+async def test_definition_of_a_tool_says_what_its_argument_is(about: str, effect: str) -> None:
+    policy = "version: 1\ndefault: allow\n"
+    made = bench(policy=policy)
+    function = {"name": "workspace", "description": about, "parameters": {}}
+    tools = [{"type": "function", "function": function}]
+    forwarded(await made.send({"messages": [], "tools": tools}, CHAT, ""))
+    call = tool("workspace", "call_w", '{"input":"userdel bob"}')
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choices = [{"index": 0, "finish_reason": "tool_calls", "message": message}]
+    outcome, _ = await made.respond({"id": "c1", "choices": choices}, CHAT, "POST")
+
+    assert dict(forwarded(outcome).headers)["Callgate-Decision"] == effect
+
+
 # -- what conversations hear
 
 

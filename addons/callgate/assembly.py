@@ -32,6 +32,7 @@ from callgate.settings import Settings
 from callgate.settlement import Settlement
 from callgate.store import open_store
 from callgate.store.base import Record, Store
+from callgate.toolbox import Toolbox
 from callgate.wayback import WayBack
 
 
@@ -132,10 +133,11 @@ def _enforcement(
     )
     lookup = Lookup(sender)
     of_results = result_inspector(inspector_of(current, Instructions()))
-    wayback = WayBack(gate, lookup, current, of_results, conversations, choices)
+    toolbox = Toolbox()
+    wayback = WayBack(gate, lookup, current, of_results, conversations, toolbox, choices)
     settlement = Settlement(gate, lookup, sender)
-    delivery = Delivery(gate, lookup, settlement, conversations)
-    releases = Releases(gate, lookup, settlement, conversations, choices.max_bytes)
+    delivery = Delivery(gate, lookup, settlement, conversations, toolbox)
+    releases = Releases(gate, lookup, settlement, conversations, toolbox, choices.max_bytes)
     return Enforcement(gate, wayback, delivery, releases, choices)
 
 
@@ -166,7 +168,7 @@ def redactor(inspector: Inspector) -> Redact:
         found = [finding for verdict in verdicts for finding in verdict.findings]
         # where the local scanner answered, it has shown every string to this inspector
         if not any(verdict.scanner == Local.name and verdict.is_final for verdict in verdicts):
-            found += inspector.inspect(call.name, arguments)
+            found += inspector.inspect(call.name, arguments, call.fields)
         return canonical.dump(redact(arguments, found)).decode()
 
     return redacted

@@ -18,6 +18,7 @@ from callgate.model import CallKey, Decision, Effect, Mode
 from callgate.outcome import Forward
 from callgate.settlement import Settlement
 from callgate.surfaces.base import Endpoint, Hidden, Turn
+from callgate.toolbox import Toolbox
 
 _log = logging.getLogger(__name__)
 
@@ -31,10 +32,16 @@ class Delivery:
     """Applies decisions to a parsed response."""
 
     def __init__(
-        self, gate: Gate, lookup: Lookup, settlement: Settlement, conversations: Conversations
+        self,
+        gate: Gate,
+        lookup: Lookup,
+        settlement: Settlement,
+        conversations: Conversations,
+        toolbox: Toolbox,
     ) -> None:
         """`settlement` answers runs whose calls are all denied."""
         self._conversations = conversations
+        self._toolbox = toolbox
         self._gate = gate
         self._lookup = lookup
         self._settlement = settlement
@@ -64,7 +71,7 @@ class Delivery:
         )
 
     async def _decide(self, request: Request, found: Sequence[Turn]) -> Decisions:
-        decided = await turns.decide(self._gate, found, request.conversation)
+        decided = await turns.decide(self._gate, self._toolbox, found, request)
         return {decision.call.key: decision for decision in decided}
 
     async def _show(self, endpoint: Endpoint, turn: Turn, shown: Sequence[Decision]) -> bool:
@@ -124,7 +131,7 @@ class Delivery:
         """Hold what the app would not ask for again until every call is decided."""
 
         def again() -> Awaitable[list[Decision]]:
-            return turns.decide(self._gate, [turn], request.conversation)
+            return turns.decide(self._gate, self._toolbox, [turn], request)
 
         mine = await turns.decided(self._gate, [turn], _of(turn, decisions), again)
         decisions |= {decision.call.key: decision for decision in mine}

@@ -7,6 +7,7 @@ Everything here is frozen and does no I/O. `design` words, one each: a scanner g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -169,6 +170,8 @@ class ToolCall:
     model: str = ""
     takes_no_notice: bool = False
     """See `ToolResult.takes_no_notice`; known of the call even where its result does not say."""
+    fields: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What the tool's definition says of its arguments; see `detectors.definitions`."""
     conversation: str = field(default="", compare=False)
     """What its conversation is called, where that is not its scope."""
 

@@ -18,6 +18,7 @@ from callgate.sources import MessageSource, Source, SseSource
 from callgate.stream import KEEP_ALIVE, GatedStream, Rest
 from callgate.surfaces import sse
 from callgate.surfaces.base import Change, Endpoint, Frame, Group, Turn, message
+from callgate.toolbox import Toolbox
 
 _MAX_ROUNDS = 8
 """Streams in a row that one stream is continued with when all their calls are denied."""
@@ -38,10 +39,12 @@ class Releases:
         lookup: Lookup,
         settlement: Settlement,
         conversations: Conversations,
+        toolbox: Toolbox,
         max_held_bytes: int,
     ) -> None:
         """`max_held_bytes` bounds what of one stream waits for verdicts."""
         self._conversations = conversations
+        self.toolbox = toolbox
         self.gate = gate
         self.lookup = lookup
         self.settlement = settlement
@@ -104,6 +107,7 @@ class _Release:
         self._releases = releases
         self._gate = releases.gate
         self._lookup = releases.lookup
+        self._toolbox = releases.toolbox
         self._rounds = rounds
         """How many streams this one continues."""
         self._withholds = releases.gate.mode is Mode.WITHHOLD
@@ -147,13 +151,13 @@ class _Release:
         """Decide on a group; where the run waits but names no call, the API is asked."""
         waits = not group.turns or group.turns[0].is_settleable
         if calls_of(group.turns) or not (waits and self._scope and self._withholds):
-            return await turns.decide(self._gate, group.turns, self.request.conversation)
+            return await turns.decide(self._gate, self._toolbox, group.turns, self.request)
         calls = await self._lookup.waiting(self.endpoint, self.request, self._scope)
         return await self._gate.decide(calls)
 
     async def _again(self, group: Group, decisions: Sequence[Decision]) -> list[Decision]:
         if calls_of(group.turns):
-            return await turns.decide(self._gate, group.turns, self.request.conversation)
+            return await turns.decide(self._gate, self._toolbox, group.turns, self.request)
         return await self._gate.decide([decision.call for decision in decisions])
 
     async def _decided(self, group: Group, decisions: list[Decision]) -> list[Decision]:

@@ -6,30 +6,43 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
 from callgate import annotation
+from callgate.exchange import Request
 from callgate.gate import Gate
 from callgate.judgement import awaits_person, is_undecided
 from callgate.lookup import calls_of
 from callgate.model import Decision, Effect, ToolCall
 from callgate.outcome import RefusedError, not_answerable
 from callgate.surfaces.base import Turn
+from callgate.toolbox import Toolbox
 
 
-async def decide(gate: Gate, found: Sequence[Turn], conversation: str = "") -> list[Decision]:
+async def decide(
+    gate: Gate, toolbox: Toolbox, found: Sequence[Turn], request: Request
+) -> list[Decision]:
     """Decide on every call once; calls that are only told, as where they were issued.
 
     They belong to the conversation of the request that is answered with them, where that told
-    one. Raises StoreError when the memory of those that are told does not answer.
+    one, and are of the tools that its sender has defined. Raises StoreError when the memory of
+    those that are told does not answer.
     """
-    issued = _in(conversation, [turn for turn in found if not turn.is_told])
-    told = _in(conversation, [turn for turn in found if turn.is_told])
+    for turn in found:
+        toolbox.learn(request, turn.node)
+    issued = _known(toolbox, request, [turn for turn in found if not turn.is_told])
+    told = _known(toolbox, request, [turn for turn in found if turn.is_told])
     decisions = await gate.decide(issued)
     known = {decision.call.key for decision in decisions}
     return [*decisions, *await gate.recall([call for call in told if call.key not in known])]
 
 
-def _in(conversation: str, turns: Sequence[Turn]) -> list[ToolCall]:
-    calls = calls_of(turns)
-    return [replace(call, conversation=conversation) for call in calls] if conversation else calls
+def _known(toolbox: Toolbox, request: Request, turns: Sequence[Turn]) -> list[ToolCall]:
+    return [
+        replace(
+            call,
+            conversation=request.conversation or call.conversation,
+            fields=toolbox.fields(request, call.name),
+        )
+        for call in calls_of(turns)
+    ]
 
 
 async def decided(

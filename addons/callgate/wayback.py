@@ -22,6 +22,7 @@ from callgate.policy import Policy
 from callgate.results import Judged, Look, marks_of, refused_for
 from callgate.store.base import Record
 from callgate.surfaces.base import Endpoint, Outgoing, Substitute
+from callgate.toolbox import Toolbox
 
 type InspectResult = Callable[[str, object], tuple[Sequence[Finding], str | None]]
 """Tool name and output → findings, and the redacted output where it differs."""
@@ -61,6 +62,7 @@ class WayBack:
         policy: Callable[[], Policy],
         inspect_result: InspectResult,
         conversations: Conversations,
+        toolbox: Toolbox,
         choices: Choices,
     ) -> None:
         """See `Choices` for what the operator may loosen."""
@@ -71,6 +73,7 @@ class WayBack:
         """Fingerprints of results, and whether they are sensitive."""
         self._inspect_result = inspect_result
         self._conversations = conversations
+        self._toolbox = toolbox
         self._choices = choices
         self._observes = gate.mode is Mode.OBSERVE
 
@@ -94,6 +97,7 @@ class WayBack:
                 return checked
             is_changed |= checked.is_changed
             readings = checked.readings
+        self._toolbox.learn(request, document)
         name = endpoint.surface.name
         conversation = await self._conversations.heard(name, request, outgoing, readings)
         return Forward(canonical.dump(document) if is_changed else None, conversation=conversation)

@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from callgate.canonical import Json
@@ -38,6 +38,7 @@ _OF_COMMANDS = (
     Reason.SSRF,
     Reason.EXTERNAL_EXFILTRATION,
 )
+_AS_NAMED: Mapping[str, str] = {}
 _ARGUMENT_FIELDS = frozenset(("args", "arguments", "argv", "parameters", "params"))
 
 
@@ -65,9 +66,13 @@ class Inspector:
         self._budget_seconds = budget_seconds
         self._clock = clock
 
-    def inspect(self, tool: str, arguments: Json) -> list[Finding]:
+    def inspect(
+        self, tool: str, arguments: Json, fields: Mapping[str, str] = _AS_NAMED
+    ) -> list[Finding]:
         """Return what the detectors see, in document order; the same input gives the same list.
 
+        `fields` are the names under which fields shall be looked at instead of their own, as
+        `definitions.fields_of` has them.
         Never raises. Arguments beyond the limits of size, time or depth are not looked into: the
         one finding has reason ARGUMENTS_TOO_LARGE. What is found inside an encoded piece spans
         the whole piece; what is found in JSON inside a string spans the inner string, or its
@@ -76,7 +81,7 @@ class Inspector:
         """
         if _size(arguments, self._max_characters) > self._max_characters:
             return [_refused(f"more than {self._max_characters} characters: not inspected")]
-        look = _Look(self._detectors, tool, self._clock, self._budget_seconds)
+        look = _Look(self._detectors, tool, fields, self._clock, self._budget_seconds)
         try:
             return look.at(arguments)
         except _BeyondLimitsError as error:
@@ -94,11 +99,13 @@ class _Look:
         self,
         detectors: tuple[Detector, ...],
         tool: str,
+        fields: Mapping[str, str],
         clock: Callable[[], float],
         budget_seconds: float,
     ) -> None:
         self._detectors = detectors
         self._tool = tool
+        self._fields = fields
         self._clock = clock
         self._budget_seconds = budget_seconds
         self._deadline = clock() + budget_seconds
@@ -107,6 +114,8 @@ class _Look:
     def at(self, arguments: Json) -> list[Finding]:
         found: dict[Finding, None] = {}
         for place, value in walk(arguments):
+            if (field := self._fields.get(place.field)) is not None:
+                place = replace(place, field=field)
             self._decoded.clear()
             found.update(dict.fromkeys(self._string(place, value, 0)))
         for place, line in _command_lines(arguments):

@@ -73,7 +73,7 @@ class Local:
             return _denied(Reason.MALFORMED_ARGUMENTS, f"the arguments are {error}")
         policy = self._policy()
         ruling = policy.judge(call, arguments)
-        findings = self._inspector.inspect(call.name, arguments)
+        findings = self._inspector.inspect(call.name, arguments, call.fields)
         verdict = combine(ruling, arguments, findings, policy.detectors)
         if verdict.sanitized_arguments is None or not self._leaks(call, verdict, policy.detectors):
             return verdict
@@ -87,7 +87,7 @@ class Local:
     def _leaks(self, call: ToolCall, verdict: Verdict, chosen: Mapping[str, Meanings]) -> bool:
         """Tell whether the sanitized arguments still hold what was to be taken out."""
         sanitized = canonical.parse(verdict.sanitized_arguments or "")
-        left = self._inspector.inspect(call.name, sanitized)
+        left = self._inspector.inspect(call.name, sanitized, call.fields)
         return any(
             effect_of(finding, chosen) is Effect.SANITIZE
             or finding.reason == Reason.ARGUMENTS_TOO_LARGE

@@ -268,11 +268,11 @@ def test_detector_works_behind_the_inspector() -> None:
     ],
 )
 def test_long_text_takes_no_more_than_linear_time(field: str, value: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     find(value, field, "post")
 
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 @given(st.text(max_size=200), st.sampled_from(["url", "command", "to", "text", "host"]))
