@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "delivery wayback",
         "release",
         "enforcement",
-        "assembly",
+        "assembly reloading",
         "streaming flows sockets",
         "websockets",
         "addon console demo",

@@ -11,7 +11,7 @@ from typing import Any
 import certifi
 import pytest
 
-from callgate.assembly import Assembled, assemble, redactor, result_inspector
+from callgate.assembly import Assembled, assemble, redactor, result_inspector, running_engine
 from callgate.detectors import DETECTORS, Inspector
 from callgate.errors import SettingsError, StoreError
 from callgate.exchange import Response
@@ -68,6 +68,21 @@ async def test_assembled_gate_judges_by_policy_and_tells_every_record(
     assert headers["Callgate-Decision"] == "deny"
     assert 'approval-url="http://127.0.0.1:8081/approvals/apr_' in asking["Callgate-Calls"]
     assert [r["kind"] for r in told] == ["call", "delivery"] * 2
+
+
+async def test_engine_without_a_proxy_judges_and_records_its_start_and_end(
+    tmp_path: Path, policy: PolicyFile
+) -> None:
+    told: list[Record] = []
+    async with running_engine(settings(tmp_path), policy, url, told.append) as engine:
+        [decision] = await engine.gate.decide([call("wipe")])
+        findings, _ = engine.inspect_result("look", secret())
+    assert decision.effect is Effect.DENY
+    assert [finding.reason for finding in findings] == ["SECRET_DETECTED"]
+    assert [r["kind"] for r in told] == ["call"]
+    assert [r["kind"] for r in await records(tmp_path)] == ["start", "call", "stop"]
+    with pytest.raises(StoreError, match="closed"):
+        await engine.store.append([])
 
 
 async def test_start_and_stop_are_recorded_with_what_is_loosened(

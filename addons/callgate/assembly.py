@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,20 @@ from callgate.store.base import Record, Store
 from callgate.toolbox import Toolbox
 from callgate.wayback import WayBack
 
+type ResultInspector = Callable[[str, object], tuple[Sequence[Finding], str | None]]
+"""Findings in a tool's output, and the output without what was found where that differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What decides on calls, whatever front asks."""
+
+    settings: Settings
+    gate: Gate
+    store: Store
+    conversations: Conversations
+    inspect_result: ResultInspector
+
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
@@ -48,9 +62,7 @@ class Assembled:
     async def close(self) -> None:
         """Write the stop record and close every part, the store last; raises StoreError."""
         async with self.parts:
-            await self.store.append(
-                [record.process_record("stop", __version__, self.settings.mode)]
-            )
+            await _end(self.settings, self.store)
 
 
 async def assemble(
@@ -64,44 +76,66 @@ async def assemble(
     async with AsyncExitStack() as parts:
         store = await open_store(settings.store_url)
         parts.push_async_callback(store.close)
-        enforcement = _enforcement(
-            settings, policy, store, parts, approval_url, upstream_roots, on_record
-        )
-        digest = (policy.current if policy else Policy.permissive()).digest
-        await store.append(
-            [
-                record.process_record(
-                    "start", __version__, settings.mode, settings.loosened, policy=digest
-                )
-            ]
-        )
+        engine = _engine(settings, policy, store, parts, approval_url, on_record)
+        enforcement = _enforcement(engine, policy, parts, upstream_roots)
+        await _begin(settings, policy, store)
         kept = parts.pop_all()
     return Assembled(settings, enforcement, store, kept)
 
 
-def _enforcement(
+@asynccontextmanager
+async def running_engine(
+    settings: Settings,
+    policy: PolicyFile | None,
+    approval_url: Callable[[str], str],
+    on_record: Callable[[Record], None] | None = None,
+) -> AsyncIterator[Engine]:
+    """An engine without a proxy; start and end are recorded; raises SettingsError, StoreError."""
+    async with AsyncExitStack() as parts:
+        store = await open_store(settings.store_url)
+        parts.push_async_callback(store.close)
+        engine = _engine(settings, policy, store, parts, approval_url, on_record)
+        await _begin(settings, policy, store)
+        parts.push_async_callback(_end, settings, store)
+        yield engine
+
+
+async def _begin(settings: Settings, policy: PolicyFile | None, store: Store) -> None:
+    digest = _policy_in_force(policy)().digest
+    await store.append(
+        [
+            record.process_record(
+                "start", __version__, settings.mode, settings.loosened, policy=digest
+            )
+        ]
+    )
+
+
+async def _end(settings: Settings, store: Store) -> None:
+    await store.append([record.process_record("stop", __version__, settings.mode)])
+
+
+def _policy_in_force(policy: PolicyFile | None) -> Callable[[], Policy]:
+    permissive = Policy.permissive()
+    return lambda: policy.current if policy else permissive
+
+
+def _engine(
     settings: Settings,
     policy: PolicyFile | None,
     store: Store,
     parts: AsyncExitStack,
     approval_url: Callable[[str], str],
-    upstream_roots: Path,
     on_record: Callable[[Record], None] | None,
-) -> Enforcement:
-    permissive = Policy.permissive()
-
-    def current() -> Policy:
-        return policy.current if policy else permissive
-
+) -> Engine:
+    current = _policy_in_force(policy)
     inspector = inspector_of(current)
     conversations = Conversations(store)
     scanners = [_scanner(name, current, inspector) for name in settings.scanner]
     # whoever else is asked: what a conversation has heard is known here only
     scanners.append(Flow(current, conversations.marks))
-    sender = _upstream(settings, upstream_roots)
     for scanner in scanners:
         parts.push_async_callback(scanner.close)
-    parts.push_async_callback(sender.close)
     approvals = Approvals(
         store,
         clock=lambda: datetime.now(UTC),
@@ -122,6 +156,16 @@ def _enforcement(
         lambda: current().digest,
         on_record,
     )
+    of_results = result_inspector(inspector_of(current, Instructions()))
+    return Engine(settings, gate, store, conversations, of_results)
+
+
+def _enforcement(
+    engine: Engine, policy: PolicyFile | None, parts: AsyncExitStack, upstream_roots: Path
+) -> Enforcement:
+    settings, gate, conversations = engine.settings, engine.gate, engine.conversations
+    sender = _upstream(settings, upstream_roots)
+    parts.push_async_callback(sender.close)
     choices = Choices(
         max_bytes=settings.max_body_mib << 20,
         on_denied_result=settings.on_denied_result,
@@ -132,9 +176,11 @@ def _enforcement(
         results=settings.results,
     )
     lookup = Lookup(sender)
-    of_results = result_inspector(inspector_of(current, Instructions()))
+    current = _policy_in_force(policy)
     toolbox = Toolbox()
-    wayback = WayBack(gate, lookup, current, of_results, conversations, toolbox, choices)
+    wayback = WayBack(
+        gate, lookup, current, engine.inspect_result, conversations, toolbox, choices
+    )
     settlement = Settlement(gate, lookup, sender)
     delivery = Delivery(gate, lookup, settlement, conversations, toolbox)
     releases = Releases(gate, lookup, settlement, conversations, toolbox, choices.max_bytes)
@@ -174,9 +220,7 @@ def redactor(inspector: Inspector) -> Redact:
     return redacted
 
 
-def result_inspector(
-    inspector: Inspector,
-) -> Callable[[str, object], tuple[Sequence[Finding], str | None]]:
+def result_inspector(inspector: Inspector) -> ResultInspector:
     """Findings in a tool's output, and the output without what was found."""
 
     def inspect(tool: str, output: object) -> tuple[Sequence[Finding], str | None]:

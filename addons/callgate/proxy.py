@@ -20,9 +20,8 @@ from mitmproxy.addons import core, disable_h2c, next_layer, proxyauth, proxyserv
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
-from callgate import __version__, assembly, ca, console, streaming
+from callgate import assembly, ca, console, reloading, streaming
 from callgate.addon import Guard
-from callgate.audit import record
 from callgate.errors import SettingsError, StoreError
 from callgate.hosts import Hosts
 from callgate.metrics import Metrics
@@ -33,7 +32,6 @@ from callgate.store.base import Record
 
 _log = logging.getLogger(__name__)
 
-_WATCH_SECONDS = 1.0
 _FLUSH_SECONDS = 0.2
 
 
@@ -207,7 +205,7 @@ async def serve(
             if bound:
                 await _serve_console(tasks, bound, assembled, metrics)
             if policy:
-                _keep(tasks, _watch(policy, assembled, wanted))
+                _keep(tasks, reloading.watch(policy, settings, assembled.store, wanted))
             if stop:
                 _keep(tasks, _stop_on(stop, proxy))
             await proxy.serve(lambda url: on_ready(Ready(url, address, authority)))
@@ -272,33 +270,6 @@ def _keep(tasks: contextlib.AsyncExitStack, work: Coroutine[None, None, None]) -
 async def _stop_on(stop: asyncio.Event, proxy: Proxy) -> None:
     await stop.wait()
     proxy.should_exit.set()
-
-
-async def _watch(policy: PolicyFile, assembled: assembly.Assembled, wanted: asyncio.Event) -> None:
-    """Read the policy file again when it has changed, or when `wanted` is set."""
-    while True:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wanted.wait(), _WATCH_SECONDS)
-        if wanted.is_set() or policy.changed():
-            wanted.clear()
-            await _reload(policy, assembled)
-
-
-async def _reload(policy: PolicyFile, assembled: assembly.Assembled) -> None:
-    """A broken file keeps the old policy and is said; a new policy is recorded."""
-    before = policy.current.digest
-    if error := policy.reload():
-        _log.error("the policy in force stays, the new one is broken:\n%s", error)
-    elif policy.current.digest != before:
-        _log.warning("policy reloaded: %s", policy.current.digest[:12])
-        settings = assembled.settings
-        new = record.process_record(
-            "policy", __version__, settings.mode, settings.loosened, policy=policy.current.digest
-        )
-        try:
-            await assembled.store.append([new])
-        except StoreError as failure:
-            _log.error("store: %s", failure)
 
 
 def _handle_signals(proxy: Proxy, reload: asyncio.Event) -> None:
