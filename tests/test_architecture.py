@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "assembly reloading",
         "streaming flows sockets",
         "websockets",
-        "addon console demo",
+        "addon console gateway demo",
         "proxy",
         "cli",
         "__main__",

@@ -84,6 +84,13 @@ async def test_sensitive_and_overlong_results_mark_the_conversation(talks: Conve
     assert await known(talks, of(request)) == {*Mark}
 
 
+async def test_what_a_call_read_marks_its_conversation_only(talks: Conversations) -> None:
+    one = replace(call(), surface=RESPONSES, conversation="one")
+    await talks.read(one, [replace(EVE, is_sensitive=True)])
+    assert await known(talks, one) == {READ, SENSITIVE}
+    assert await known(talks, replace(one, conversation="another")) == frozenset()
+
+
 async def test_named_conversation_grows_with_each_request(talks: Conversations) -> None:
     first = await heard(talks, BOB, conversation="thread/t")
     await heard(talks, readings=(EVE,), conversation="thread/t", answers="t/r")

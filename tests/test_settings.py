@@ -303,3 +303,9 @@ def test_what_gives_up_protection_is_named() -> None:
         "unknown_result=allow",
         "no_proxy_auth",
     )
+
+
+def test_variables_of_one_command_are_no_faults_of_the_others() -> None:
+    load({}, {"CALLGATE_GATEWAY_KEYS": "keys", "CALLGATE_GATEWAY_LISTEN": "127.0.0.1:1"}, {})
+    with pytest.raises(SettingsError, match="CALLGATE_GATEWAY_KEY: no such setting"):
+        load({}, {"CALLGATE_GATEWAY_KEY": "key"}, {})

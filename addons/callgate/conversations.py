@@ -126,6 +126,11 @@ class Conversations:
             self._first.pop(name, None)
             raise
 
+    async def read(self, call: ToolCall, readings: Sequence[Reading]) -> None:
+        """Mark what the model got to read in a call's conversation; raises StoreError."""
+        key = self._key(call.surface, call.origin, call.conversation or call.scope)
+        await self._mark(key, await self._marks_of((), readings))
+
     async def continued(self, surface: SurfaceName, request: Request, told: str) -> None:
         """Let what an answer can be gone on with by stand for the request's conversation.
 

@@ -14,13 +14,14 @@ from enum import StrEnum
 
 
 class SurfaceName(StrEnum):
-    """One OpenAI API through which calls reach an app."""
+    """One OpenAI API through which calls reach an app; `gateway` where an app asks by itself."""
 
     ASSISTANTS = "assistants"
     CHAT = "chat"
     RESPONSES = "responses"
     AGENTS = "agents"
     REALTIME = "realtime"
+    GATEWAY = "gateway"
 
 
 class Mode(StrEnum):
@@ -139,6 +140,14 @@ class Reason(StrEnum):
     )
     APPROVAL_DENIED = "APPROVAL_DENIED", "a person denied the call"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED", "nobody decided in time"
+    RECENT_APPROVAL_GRANT = (
+        "RECENT_APPROVAL_GRANT",
+        "a person approved this very request a moment ago: good for one more asking",
+    )
+    NOT_EXECUTED = (
+        "NOT_EXECUTED",
+        "the gateway was to run the call itself, which it never does",
+    )
 
 
 CONSENTED = frozenset(("mcp_approval_request", "computer_use_approval_request"))

@@ -34,6 +34,11 @@ _DEFAULT_HOSTS = (
     "*.cognitiveservices.azure.com",
 )
 
+_OF_COMMANDS = frozenset(
+    f"CALLGATE_GATEWAY_{name}" for name in ("LISTEN", "KEYS", "TLS_CERT", "TLS_KEY")
+)
+"""Variables of one command only."""
+
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 
@@ -219,7 +224,7 @@ def load(
 
 
 def _unknown(environ: Mapping[str, str], file: Mapping[str, object], file_label: str) -> list[str]:
-    known = {environment_name(name) for name in Settings.model_fields}
+    known = {environment_name(name) for name in Settings.model_fields} | _OF_COMMANDS
     variables = [key for key in environ if key.startswith("CALLGATE_") and key not in known]
     keys = [f"{file_label}: {name}" for name in file if name not in Settings.model_fields]
     return [f"{source}: no such setting" for source in (*variables, *keys)]

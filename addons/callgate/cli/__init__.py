@@ -5,7 +5,18 @@ from __future__ import annotations
 import typer
 
 from callgate import __version__
-from callgate.cli import approvals, audit, authority, demo, environment, policy, run, scan, serve
+from callgate.cli import (
+    approvals,
+    audit,
+    authority,
+    demo,
+    environment,
+    gateway,
+    policy,
+    run,
+    scan,
+    serve,
+)
 
 app = typer.Typer(
     help="A transparent HTTPS proxy that judges every tool call of an OpenAI app.",
@@ -18,6 +29,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(authority.app, name="ca")
 app.command()(serve.serve)
 app.command(context_settings={"allow_interspersed_args": False})(run.run)
+app.command()(gateway.gateway)
 app.command()(scan.scan)
 app.command()(environment.env)
 app.command()(demo.demo)

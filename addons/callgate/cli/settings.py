@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -37,12 +37,23 @@ Home = Annotated[
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Give a typer command one option for each setting; they arrive as keyword arguments."""
+    return with_some_settings(*Settings.model_fields)(command)
+
+
+def with_some_settings(
+    *names: str,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Like `with_settings`, for the settings that matter to a command."""
+    return lambda command: _with_options(command, names)
+
+
+def _with_options(command: Callable[..., None], names: Iterable[str]) -> Callable[..., None]:
     own = [
         parameter
         for parameter in inspect.signature(command, eval_str=True).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
-    options = [_option(name, field) for name, field in Settings.model_fields.items()]
+    options = [_option(name, Settings.model_fields[name]) for name in names]
 
     def wrapped(**values: object) -> None:
         command(**values)

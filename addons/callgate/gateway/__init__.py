@@ -1,0 +1,1 @@
+"""The gateway: Interven's and Aegis' HTTP contracts, answered by the local engine."""
