@@ -6,6 +6,7 @@ CallgateError
 ├── StoreError          the store could not answer: callers fail closed
 │   └── StoreMissingError   there is no database yet (`store`)
 ├── ApprovalError       no such approval, or it is decided (`approvals`)
+├── ScannerError        a scanner could not judge; carries the kind of failure
 ├── UpstreamError       Callgate's own request to the API failed
 └── BodyError           a body can not be inspected (encoding, size, JSON)
     └── JsonError       not strict JSON
@@ -49,6 +50,16 @@ class PolicyError(CallgateError):
 
 class StoreError(CallgateError):
     """The store could not answer; nothing was acknowledged."""
+
+
+class ScannerError(CallgateError):
+    """A scanner could not judge; the message holds nothing of the call."""
+
+    def __init__(self, kind: str, message: str, retry_after_seconds: float | None = None) -> None:
+        """`kind` is a reason code, `SCANNER_TIMEOUT` for one."""
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UpstreamError(CallgateError):

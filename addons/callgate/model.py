@@ -134,6 +134,31 @@ class Reason(StrEnum):
         "SCANNER_UNAVAILABLE",
         "a scanner failed, timed out or answered nonsense; not remembered, tried again next time",
     )
+    SCANNER_KEY_REFUSED = (
+        "SCANNER_KEY_REFUSED",
+        "with `SCANNER_UNAVAILABLE`: the gateway does not take the API key",
+    )
+    SCANNER_RATE_LIMITED = (
+        "SCANNER_RATE_LIMITED",
+        "with `SCANNER_UNAVAILABLE`: too many requests; not asked again before its Retry-After",
+    )
+    SCANNER_TIMEOUT = "SCANNER_TIMEOUT", "with `SCANNER_UNAVAILABLE`: no answer in time"
+    SCANNER_UNREACHABLE = (
+        "SCANNER_UNREACHABLE",
+        "with `SCANNER_UNAVAILABLE`: no connection, or one that broke",
+    )
+    SCANNER_FAILED = (
+        "SCANNER_FAILED",
+        "with `SCANNER_UNAVAILABLE`: the gateway answered with an error of its own",
+    )
+    SCANNER_ANSWER_UNREADABLE = (
+        "SCANNER_ANSWER_UNREADABLE",
+        "with `SCANNER_UNAVAILABLE`: the answer is not what the gateway's contract says",
+    )
+    SCANNER_DECISION_UNKNOWN = (
+        "SCANNER_DECISION_UNKNOWN",
+        "with `SCANNER_UNAVAILABLE`: the answer's word for its decision is not known",
+    )
     STORE_UNAVAILABLE = (
         "STORE_UNAVAILABLE",
         "the memory of verdicts failed; not remembered, tried again next time",
@@ -250,9 +275,13 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     sanitized_arguments: str | None = None
     """JSON text that replaces the arguments when the effect is SANITIZE."""
+    approval_id: str | None = None
+    """By which the scanner knows the approval that it asks for."""
     approval_url: str | None = None
     is_final: bool = True
     """False when the scanner could not decide: such a verdict is never remembered."""
+    is_advisory: bool = False
+    """True when the scanner was asked, but has no say in the decision."""
 
     @property
     def band(self) -> Band:
@@ -307,5 +336,12 @@ class Decision:
     @property
     def explanation(self) -> str:
         """The strictest verdict's explanation."""
-        strictest = max(self.verdicts, key=lambda v: v.effect.strictness, default=None)
+        deciding = [verdict for verdict in self.verdicts if not verdict.is_advisory]
+        strictest = max(deciding, key=lambda v: v.effect.strictness, default=None)
         return strictest.explanation if strictest else ""
+
+    @property
+    def asking(self) -> tuple[Verdict, ...]:
+        """The verdicts that ask for a person's approval."""
+        asks = Effect.REQUIRE_APPROVAL
+        return tuple(v for v in self.verdicts if v.effect is asks and not v.is_advisory)
