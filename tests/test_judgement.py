@@ -85,16 +85,40 @@ def test_id_that_utf8_can_not_carry_has_a_trace() -> None:
     assert uuid.UUID(combine(call(id="call_\ud800"), [DOWN]).trace)
 
 
-def test_two_ways_to_redact_one_call_are_a_denial() -> None:
+def test_of_two_redactions_everything_goes_that_either_takes_out() -> None:
     verdicts = [
-        verdict(Effect.SANITIZE, "a", '{"x":"[A]","y":"b"}'),
-        verdict(Effect.REQUIRE_APPROVAL, "b", '{"x":"a","y":"[B]"}'),
+        verdict(Effect.SANITIZE, "a", '{"x":"[A]","y":"b","z":"[C]"}'),
+        verdict(Effect.REQUIRE_APPROVAL, "b", '{"x":"a","y":"[B]","z":"***"}'),
     ]
-    decision = combine(call(), verdicts)
+    asked = call(arguments='{"x":"a","y":"b","z":"c"}')
+    decision = combine(asked, verdicts)
 
-    assert (decision.effect, decision.is_final) == (Effect.DENY, True)
+    assert decision.effect is Effect.REQUIRE_APPROVAL
     assert set(decision.reasons) == {"SANITIZE_BY_a", "REQUIRE_APPROVAL_BY_b"}
-    assert "different ways" in decision.explanation
+    assert decision.sanitized_arguments == '{"x":"[A]","y":"[B]","z":"[REDACTED]"}'
+
+
+def test_call_without_arguments_may_be_redacted_twice() -> None:
+    verdicts = [verdict(Effect.SANITIZE, "a", '{"x":1}'), verdict(Effect.SANITIZE, "b", "{}")]
+
+    assert combine(call(arguments=""), verdicts).sanitized_arguments == "{}"
+
+
+def test_advisory_verdicts_are_kept_and_change_nothing() -> None:
+    denial = replace(verdict(Effect.DENY, "b"), is_advisory=True)
+    down = replace(DOWN, is_advisory=True)
+    decision = combine(call(), [denial, down, verdict(Effect.ALLOW, "a")])
+
+    assert (decision.effect, decision.reasons, decision.is_final) == (Effect.ALLOW, (), True)
+    assert [v.scanner for v in decision.verdicts] == ["a", "b", DOWN.scanner]
+    assert decision.risk == verdict(Effect.ALLOW, "a").risk
+    assert decision.explanation == verdict(Effect.ALLOW, "a").explanation
+
+
+def test_advisory_verdicts_alone_are_a_denial() -> None:
+    allowed = replace(verdict(Effect.ALLOW, "a"), is_advisory=True)
+
+    assert combine(call(), [allowed]).reasons == ("SCANNER_UNAVAILABLE",)
 
 
 def test_two_spellings_of_one_redaction_are_no_conflict() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from functools import partial, reduce
 from typing import TypeGuard
 
 from callgate import canonical
 from callgate.errors import JsonError
+from callgate.merging import merged
 from callgate.model import CONSENTED, Decision, Effect, Reason, ToolCall, Verdict
 
 _KINDS = frozenset(
@@ -61,28 +63,35 @@ def awaits_person(decision: Decision) -> bool:
 
 
 def undecided(
-    scanner: str, reason: Reason, explanation: str, effect: Effect = Effect.DENY
+    scanner: str,
+    reason: Reason,
+    explanation: str,
+    effect: Effect = Effect.DENY,
+    kind: str = "",
 ) -> Verdict:
-    """The verdict of somebody who could not decide: it is never remembered."""
-    return Verdict(scanner, effect, (reason,), 0.5, "", explanation, is_final=False)
+    """The verdict of somebody who could not decide: it is never remembered.
+
+    `kind` is a second reason code, where it is known why.
+    """
+    reasons = (reason, kind) if kind else (reason,)
+    return Verdict(scanner, effect, reasons, 0.5, "", explanation, is_final=False)
 
 
 def combine(call: ToolCall, verdicts: Sequence[Verdict]) -> Decision:
     """Strictest wins; reasons are those of every verdict that objects, strictest first.
 
-    No verdict at all is a DENY: nobody has looked. So is a call that two scanners would
-    redact differently: what one of them leaves in, the other wants out; and one to be redacted
-    that does not run in the app. The decision's
-    verdicts are in order too, and of equal ones those that are sure come first.
+    No verdict at all is a DENY: nobody has looked. So is a call to be redacted that does not
+    run in the app. Where several redact, everything goes that one of them takes out. The decision's
+    verdicts are in order too, and of equal ones those that are sure come first; advisory ones
+    come last and change nothing.
     """
-    ranked = sorted(verdicts, key=lambda v: (-v.effect.strictness, not v.is_final))
+    advisory = [verdict for verdict in verdicts if verdict.is_advisory]
+    deciding = [verdict for verdict in verdicts if not verdict.is_advisory]
+    ranked = sorted(deciding, key=lambda v: (-v.effect.strictness, not v.is_final))
     if not ranked:
         ranked = [undecided("none", Reason.SCANNER_UNAVAILABLE, "no scanner was asked")]
     sanitized = _sanitized(call, ranked)
-    if len(sanitized) > 1 and ranked[0].effect is not Effect.DENY:
-        why = "the scanners would redact the arguments in different ways"
-        ranked.insert(0, _denial("form", None, why))
-    elif sanitized and call.kind in CONSENTED and ranked[0].effect is not Effect.DENY:
+    if sanitized and call.kind in CONSENTED and ranked[0].effect is not Effect.DENY:
         why = "the API would run the call with the arguments that it has"
         ranked.insert(0, _denial("form", None, why))
     strictest = ranked[0]
@@ -95,8 +104,8 @@ def combine(call: ToolCall, verdicts: Sequence[Verdict]) -> Decision:
         reasons=tuple(reasons),
         risk=max(verdict.risk for verdict in ranked),
         trace=(strictest.trace or str(uuid.uuid4())) if is_final else _trace_of(call),
-        verdicts=tuple(ranked),
-        sanitized_arguments=next(iter(sanitized.values()), None),
+        verdicts=(*ranked, *advisory),
+        sanitized_arguments=sanitized,
         is_final=is_final,
     )
 
@@ -106,15 +115,21 @@ def _denial(scanner: str, reason: Reason | None, explanation: str) -> Verdict:
     return Verdict(scanner, Effect.DENY, reasons, 0.6, str(uuid.uuid4()), explanation)
 
 
-def _sanitized(call: ToolCall, ranked: Sequence[Verdict]) -> dict[str, str]:
-    """Arguments to use instead, each once whatever its spelling."""
-    return {
+def _sanitized(call: ToolCall, ranked: Sequence[Verdict]) -> str | None:
+    """Arguments to use instead; None where nobody redacts, or the call is denied anyway."""
+    texts = {
         canonical.call_digest(call.kind, call.name, verdict.sanitized_arguments): (
             verdict.sanitized_arguments
         )
         for verdict in reversed(ranked)
         if verdict.effect is not Effect.ALLOW and verdict.sanitized_arguments is not None
     }
+    if len(texts) < 2 or ranked[0].effect is Effect.DENY:
+        return next(iter(texts.values()), None)
+    original = canonical.parse(call.arguments) if call.arguments.strip() else {}
+    versions = [canonical.parse(text) for text in texts.values()]
+    both = reduce(partial(merged, original), versions)
+    return canonical.dump(both).decode()
 
 
 def _trace_of(call: ToolCall) -> str:
