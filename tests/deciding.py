@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +24,7 @@ from callgate.errors import UpstreamError
 from callgate.exchange import Request, Response, segments
 from callgate.gate import Gate, Rules
 from callgate.lookup import Lookup
-from callgate.model import Effect, Mode, SurfaceName, ToolCall, Verdict
+from callgate.model import Decision, Effect, Mode, SurfaceName, ToolCall, Verdict
 from callgate.outcome import Choices, Forward, Outcome, Refuse
 from callgate.policy import Policy
 from callgate.release import Releases
@@ -36,7 +36,7 @@ from callgate.store.base import ApprovalItem, Record, Store
 from callgate.surfaces import endpoint_for
 from callgate.surfaces.base import Endpoint
 from callgate.toolbox import Toolbox
-from callgate.wayback import WayBack
+from callgate.wayback import Report, WayBack
 from tests.fakes import FakeClock, MemoryStore
 
 type Json = dict[str, Any]
@@ -261,6 +261,8 @@ class Bench:
     enforcement: Enforcement
     delivery: Delivery
     told: list[Record] = field(default_factory=list)
+    waiting: list[Decision] = field(default_factory=list)
+    """Decisions that the gate has told as waiting for a person."""
 
     async def records(self, kind: str = "") -> list[Record]:
         return await self.store.records(filters={"kind": kind} if kind else None)
@@ -324,7 +326,9 @@ def bench(
     api: Api | None = None,
     on_scanner_error: Effect = Effect.DENY,
     scan_timeout_seconds: float = 5.0,
+    advisory: Collection[str] = (),
     choices: Mapping[str, Any] | None = None,
+    report: Report | None = None,
 ) -> Bench:
     clock = clock or FakeClock()
     store = store or MemoryStore(clock)
@@ -333,28 +337,37 @@ def bench(
     inspector, of_results = Inspector(detectors), Inspector([*detectors, Instructions()])
     parsed = Policy.parse(policy, "callgate.yaml")
     heard: list[Record] = []
+    waiting: list[Decision] = []
     approvals = Approvals(store, clock, 600, url=lambda id: f"http://127.0.0.1:8081/approvals/{id}")
     conversations, toolbox = Conversations(store), Toolbox()
     flow = Flow(lambda: parsed, conversations.marks)
     gate = Gate(
-        Rules(mode, on_scanner_error, scan_timeout_seconds),
+        Rules(mode, on_scanner_error, scan_timeout_seconds, frozenset(advisory)),
         store,
         [Local(lambda: parsed, inspector), flow] if scanners is None else scanners,
         approvals,
         redactor(inspector),
         lambda: parsed.digest,
         heard.append,
+        waiting.append,
     )
     chosen = Choices(**choices or {})
     lookup = Lookup(api)
     settlement = Settlement(gate, lookup, api)
     delivery = Delivery(gate, lookup, settlement, conversations, toolbox)
     wayback = WayBack(
-        gate, lookup, lambda: parsed, result_inspector(of_results), conversations, toolbox, chosen
+        gate,
+        lookup,
+        lambda: parsed,
+        result_inspector(of_results),
+        conversations,
+        toolbox,
+        chosen,
+        report,
     )
     releases = Releases(gate, lookup, settlement, conversations, toolbox, chosen.max_bytes)
     enforcement = Enforcement(gate, wayback, delivery, releases, chosen)
-    return Bench(store, clock, api, gate, approvals, enforcement, delivery, heard)
+    return Bench(store, clock, api, gate, approvals, enforcement, delivery, heard, waiting)
 
 
 def forwarded(outcome: Outcome) -> Forward:

@@ -131,7 +131,7 @@ class MemoryStore:
         self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record
     ) -> Approval | None:
         self._check()
-        if state not in (ApprovalState.APPROVED, ApprovalState.DENIED):
+        if state is ApprovalState.PENDING:
             raise ValueError(f"nobody can answer {state.value}")
         for key, decision in self._decisions.items():
             approval = decision.approval

@@ -7,7 +7,7 @@ import pytest
 
 from callgate.approvals import ApprovalError, Approvals
 from callgate.errors import StoreError
-from callgate.model import Approval, ApprovalState, Decision, Effect
+from callgate.model import Approval, ApprovalState, Decision, Effect, Verdict
 from tests.fakes import FakeClock, MemoryStore
 from tests.samples import decided, tool_call
 
@@ -242,3 +242,99 @@ async def test_who_waits_is_told_that_the_store_fails(
 
     with pytest.raises(StoreError, match="disk full"):
         await approvals.decided([approval.id])
+
+
+def asking(*verdicts: tuple[str, str | None], url: str | None = None) -> Decision:
+    asks = Effect.REQUIRE_APPROVAL
+    made = tuple(
+        Verdict(scanner, asks, approval_id=id, approval_url=url) for scanner, id in verdicts
+    )
+    return replace(decided(asks, tool_call()), verdicts=made)
+
+
+async def test_gateway_that_alone_asks_gives_the_name_and_the_address(
+    approvals: Approvals,
+) -> None:
+    url = "https://app.example/a-1"
+    approval = await approvals.ask_for(asking(("interven", "a-1"), url=url))
+    other = await approvals.ask_for(asking(("interven", "a-2")))
+
+    assert (approval.id, approval.url) == ("a-1", url)
+    assert (other.id, other.url) == ("a-2", "http://gate/a-2")
+
+
+@pytest.mark.parametrize(
+    "verdicts",
+    [
+        [("local", None)],
+        [("local", None), ("interven", "a-1")],
+        [("aegis", "b-1"), ("interven", "a-1")],
+    ],
+)
+async def test_approval_that_others_ask_for_too_has_our_name(
+    approvals: Approvals, verdicts: list[tuple[str, str | None]]
+) -> None:
+    approval = await approvals.ask_for(asking(*verdicts, url="https://app.example/a-1"))
+
+    assert approval.id.startswith("apr_")
+    assert approval.url == f"http://gate/{approval.id}"
+
+
+async def test_gateways_name_is_good_for_one_call(
+    approvals: Approvals, store: MemoryStore, clock: FakeClock
+) -> None:
+    decision = asking(("interven", "a-1"), url="https://app.example/a-1")
+    first, second = [await approvals.ask_for(decision) for _ in range(2)]
+    await store.put([replace(decision, approval=first)], [])
+    restarted = Approvals(store, clock, url=str)
+    third = await restarted.ask_for(decision)
+
+    assert first.id == "a-1"
+    assert second.id.startswith("apr_")
+    assert third.id.startswith("apr_")
+    assert {a.url for a in (first, second, third)} == {"https://app.example/a-1"}
+
+
+async def test_name_is_still_free_after_the_store_has_failed(
+    approvals: Approvals, store: MemoryStore
+) -> None:
+    store.failure = StoreError("down")
+    with pytest.raises(StoreError):
+        await approvals.ask_for(asking(("interven", "a-1")))
+    store.failure = None
+
+    assert (await approvals.ask_for(asking(("interven", "a-1")))).id == "a-1"
+
+
+async def test_names_given_are_remembered_up_to_a_bound(
+    approvals: Approvals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callgate.approvals._GIVEN", 2)
+    for id in ("a", "b", "c", "a"):
+        assert (await approvals.ask_for(asking(("interven", id)))).id == id
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [(86_400, 3600), (60, 60)])
+@pytest.mark.parametrize("others", [[], [("local", None)]])
+async def test_gateways_question_is_open_for_an_hour_at_most(
+    store: MemoryStore,
+    clock: FakeClock,
+    ttl: int,
+    seconds: int,
+    others: list[tuple[str, str | None]],
+) -> None:
+    approvals = Approvals(store, clock, ttl, url=str)
+    approval = await approvals.ask_for(asking(("interven", "a-1"), *others))
+    ours = await approvals.ask_for(asking(("local", None)))
+
+    assert (approval.expires_at - approval.created_at).total_seconds() == seconds
+    assert (ours.expires_at - ours.created_at).total_seconds() == ttl
+
+
+async def test_approval_can_be_closed_as_expired(approvals: Approvals, store: MemoryStore) -> None:
+    approval = await ask(approvals, store)
+    await approvals.expire(approval.id, "interven")
+
+    assert (await remembered(store)).reasons[-1] == "APPROVAL_EXPIRED"
+    with pytest.raises(ApprovalError, match="expired"):
+        await approvals.approve(approval.id, "kim")

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from callgate import gate as gate_module
-from callgate.errors import CallgateError, StoreError
+from callgate.errors import CallgateError, ScannerError, StoreError
 from callgate.judgement import awaits_person
 from callgate.model import (
     QUOTED,
@@ -300,6 +301,55 @@ async def test_scanner_that_fails_or_answers_nonsense_denies_until_it_is_back(
     assert failed[0].trace == failed[1].trace
     assert healed.effect is Effect.ALLOW
     assert await at.gate.known("assistants", "api.openai.com:443", call().scope) != []
+
+
+async def test_kind_of_a_scanners_failure_is_a_reason_too() -> None:
+    error = ScannerError(Reason.SCANNER_RATE_LIMITED, "answered with status 429")
+    at = bench(scanners=[ScriptedScanner(error, name="interven")])
+    [decision] = await at.gate.decide([call()])
+
+    assert decision.reasons == ("SCANNER_UNAVAILABLE", "SCANNER_RATE_LIMITED")
+    assert decision.explanation == "the interven scanner answered with status 429"
+
+
+@pytest.mark.parametrize(
+    "answer", [Verdict("b", Effect.DENY, ("BAD",), 0.9, "t"), TimeoutError(), "nonsense"]
+)
+async def test_advisory_scanner_is_recorded_and_never_decides(answer: object) -> None:
+    scanners = [ScriptedScanner(name="a"), ScriptedScanner(answer, name="b")]
+    at = bench(scanners=scanners, advisory=["b"])
+    [decision] = await at.gate.decide([call()])
+
+    assert (decision.effect, decision.reasons, decision.is_final) == (Effect.ALLOW, (), True)
+    (record,) = await at.records("call")
+    noted = [(v["scanner"], v["effect"], v.get("advisory")) for v in record["verdicts"]]  # type: ignore[union-attr, index, call-overload]
+    assert noted == [("a", "ALLOW", None), ("b", "DENY", True)]
+
+
+async def test_what_waits_for_a_person_is_told_once() -> None:
+    asks = Verdict("interven", Effect.REQUIRE_APPROVAL, approval_id="a-1")
+    at = bench(scanners=[ScriptedScanner(asks)])
+    for _ in range(2):
+        await at.gate.decide([call()])
+
+    (waiting,) = at.waiting
+    assert waiting.approval
+    assert waiting.approval.id == "a-1"
+
+
+async def test_store_that_fails_while_a_gateway_asks_denies() -> None:
+    asks = Verdict("interven", Effect.REQUIRE_APPROVAL, approval_id="a-1")
+    at = bench(scanners=[ScriptedScanner(asks)])
+    store: Any = at.store
+
+    async def fails(_: str) -> None:
+        raise StoreError("down")
+
+    store.approval = fails
+    [decision] = await at.gate.decide([call()])
+
+    assert decision.reasons == (Reason.STORE_UNAVAILABLE,)
+    assert at.waiting == []
 
 
 async def test_scanner_that_takes_too_long_denies() -> None:

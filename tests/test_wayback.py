@@ -858,3 +858,50 @@ async def test_notice_and_refused_result_are_not_heard() -> None:
     assert "http://127.0.0.1" in told["output"]
     forwarded(await made.submit(output("call_a", "at a.example/x"), told))
     assert await made.store.marked(name, marks) == {"read:url:a.example/x"}
+
+
+async def reported(*outputs: Json, **options: Any) -> list[tuple[str, object]]:
+    """Tool and body of what is reported, once however often the results come by."""
+    told: list[tuple[str, object]] = []
+
+    def report(decision: Decision, body: object) -> None:
+        told.append((decision.call.name, body))
+
+    made = await polled(LOOK, WIPE, report=report, **options)
+    for _ in range(2):
+        await made.submit(*outputs)
+    return told
+
+
+async def test_result_that_passes_is_reported_once() -> None:
+    assert await reported(output("call_a", "sunny")) == [("look", "sunny")]
+
+
+async def test_neither_notices_nor_refused_results_are_reported() -> None:
+    made = await polled(WIPE)
+    (denied,) = await made.gate.known("assistants", "api.openai.com:443", f"{THREAD}/{RUN}")
+    told: list[object] = []
+    again = await polled(WIPE, store=made.store, report=lambda _, body: told.append(body))
+    await again.submit(output("call_d", notice(denied)))
+    assert told == []
+
+    assert await reported(output("call_a", "sunny"), output("call_d", "gone")) == []
+    replaced = await reported(output("call_a", "sunny"), output("call_d", "gone"), choices=REPLACE)
+    assert replaced == [("look", "sunny")]
+
+
+async def test_report_says_what_the_model_reads_and_nothing_where_nobody_looks() -> None:
+    spoken = output("call_a", f"the key is {secret()}")
+
+    ((_, whole),) = await reported(spoken)
+    ((_, redacted),) = await reported(spoken, choices={"results": "redact"})
+    assert secret() in str(whole)
+    assert secret() not in str(redacted)
+    assert await reported(spoken, choices={"results": "off"}) == []
+
+
+async def test_observing_reports_what_was_allowed_as_it_is() -> None:
+    spoken, gone = output("call_a", f"the key is {secret()}"), output("call_d", "gone")
+    told = await reported(spoken, gone, mode=Mode.OBSERVE, choices={"results": "redact"})
+
+    assert told == [("look", spoken["output"])]

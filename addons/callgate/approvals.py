@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from callgate.audit.record import approval_record
-from callgate.errors import CallgateError
-from callgate.model import Approval, ApprovalState, ToolCall
+from callgate.errors import CallgateError, StoreError
+from callgate.model import Approval, ApprovalState, Decision, ToolCall
 from callgate.store.base import ApprovalItem, Store
 from callgate.store.outcome import settle
 
 _SHORTEST_PREFIX = 8
 _LOOK_SECONDS = 0.25
+_GATEWAY_TTL = timedelta(minutes=60)
+"""How long gateways keep a question open (`interven`: `ApprovalExpiredError`)."""
+_GIVEN = 10_000
 
 
 class ApprovalError(CallgateError):
@@ -44,6 +47,8 @@ class Approvals:
         self._ttl = timedelta(seconds=ttl_seconds)
         self._url = url
         self._awaited: Counter[str] = Counter()
+        self._given: OrderedDict[str, None] = OrderedDict()
+        """Gateways' ids that approvals of this process have."""
         self._looking: asyncio.Task[frozenset[str]] | None = None
 
     def now(self) -> datetime:
@@ -60,6 +65,36 @@ class Approvals:
         id = "apr_" + secrets.token_hex(16)
         now = self._clock()
         return Approval(id, ApprovalState.PENDING, now, now + self._ttl, self._url(id))
+
+    async def ask_for(self, decision: Decision) -> Approval:
+        """A new pending approval for what a decision asks; raises StoreError.
+
+        Where a gateway alone asks, the approval has the gateway's id and address, so that
+        people find it on both sides under one name; a gateway that gives an id twice gets one
+        of ours, because an approval is for one call only.
+        """
+        approval = self.ask(decision.call)
+        if any(verdict.approval_id for verdict in decision.asking):
+            latest = approval.created_at + _GATEWAY_TTL
+            approval = replace(approval, expires_at=min(approval.expires_at, latest))
+        if len(decision.asking) != 1 or not (id := decision.asking[0].approval_id):
+            return approval
+        url = decision.asking[0].approval_url
+        if await self._is_free(id):
+            approval = replace(approval, id=id, url=self._url(id))
+        return replace(approval, url=url or approval.url)
+
+    async def _is_free(self, id: str) -> bool:
+        if id in self._given:
+            return False
+        self._given[id] = None
+        if len(self._given) > _GIVEN:
+            self._given.popitem(last=False)
+        try:
+            return await self._store.approval(id) is None
+        except StoreError:
+            del self._given[id]
+            raise
 
     async def pending(self) -> list[ApprovalItem]:
         """What waits for a person, oldest first; raises StoreError."""
@@ -95,6 +130,10 @@ class Approvals:
     async def deny(self, id: str, by: str, note: str = "") -> Approval:
         """Refuse the call; raises ApprovalError, StoreError."""
         return await self._resolve(id, ApprovalState.DENIED, by, note)
+
+    async def expire(self, id: str, by: str, note: str = "") -> Approval:
+        """Close it because a gateway did; raises ApprovalError, StoreError."""
+        return await self._resolve(id, ApprovalState.EXPIRED, by, note)
 
     async def find(self, wanted: str) -> ApprovalItem:
         """Find by id, by a prefix of it that only one has, or by trace id.

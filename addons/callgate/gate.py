@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from callgate import canonical
 from callgate.approvals import Approvals
 from callgate.audit import record
-from callgate.errors import CallgateError, StoreError
+from callgate.errors import CallgateError, ScannerError, StoreError
 from callgate.judgement import combine, is_sound, judge_form, undecided
 from callgate.model import QUOTED, CallKey, Decision, Effect, Mode, Reason, ToolCall, Verdict
 from callgate.once import Once, Tell
@@ -42,6 +42,8 @@ class Rules:
     mode: Mode
     on_scanner_error: Effect = Effect.DENY
     scan_timeout_seconds: float = 10.0
+    advisory: frozenset[str] = frozenset()
+    """Names of scanners whose verdicts are recorded and decide nothing."""
 
 
 class Gate:
@@ -56,10 +58,12 @@ class Gate:
         redact: Redact,
         policy_digest: Callable[[], str],
         on_record: Callable[[Record], None] | None = None,
+        on_asked: Callable[[Decision], None] | None = None,
     ) -> None:
         """`redact` gives what may be stored of a call's arguments; it may run in a thread.
 
-        `on_record` is told of every record that was stored; it must not raise.
+        `on_record` is told of every record that was stored, `on_asked` of every new decision
+        that waits for a person; they must not raise.
         """
         self._rules = rules
         self._store = store
@@ -68,6 +72,7 @@ class Gate:
         self._redact = redact
         self._policy_digest = policy_digest
         self._on_record = on_record
+        self._on_asked = on_asked
         self._settled: OrderedDict[CallKey, Decision] = OrderedDict()
         self._delivered: OrderedDict[Delivery, None] = OrderedDict()
         self._deciding = Once(self._look_up_or_judge)
@@ -110,12 +115,12 @@ class Gate:
         records = [record.call_record(d, self._rules.mode, policy) for d in decisions]
         kept = await self._store.put(decisions, records)
         self._keep(kept.values())
-        # another proxy may have been first: then its decision counts, and its record stands
-        self._tell(
-            rec
-            for rec, decision in zip(records, decisions, strict=True)
-            if kept[decision.call.key].trace == decision.trace
-        )
+        for rec, decision in zip(records, decisions, strict=True):
+            # another proxy may have been first: then its decision counts, and its record stands
+            if kept[decision.call.key].trace == decision.trace:
+                self._tell([rec])
+                if self._on_asked and decision.approval and decision.is_final:
+                    self._on_asked(decision)
         return kept
 
     async def _scan(self, call: ToolCall) -> Decision:
@@ -128,7 +133,9 @@ class Gate:
             decision = self._storable(decision)
         if decision.effect is Effect.REQUIRE_APPROVAL:
             # asked once, also where it is a scanner's failure that needs a person
-            return replace(decision, approval=self._approvals.ask(call), is_final=True)
+            return replace(
+                decision, approval=await self._approvals.ask_for(decision), is_final=True
+            )
         return decision
 
     def _storable(self, decision: Decision) -> Decision:
@@ -156,12 +163,18 @@ class Gate:
             return_exceptions=True,
         )
         return [
-            answer if is_sound(answer) else self._failed(scanner.name, answer)
+            replace(
+                answer if is_sound(answer) else self._failed(scanner.name, answer),
+                is_advisory=scanner.name in self._rules.advisory,
+            )
             for scanner, answer in zip(self._scanners, answers, strict=True)
         ]
 
     def _failed(self, scanner: str, answer: object) -> Verdict:
+        kind = ""
         match answer:
+            case ScannerError():
+                kind, why = answer.kind, str(answer)
             case TimeoutError():
                 why = "took too long"
             case BaseException():
@@ -176,6 +189,7 @@ class Gate:
             Reason.SCANNER_UNAVAILABLE,
             f"the {scanner} scanner {why}",
             self._rules.on_scanner_error,
+            kind,
         )
 
     def _keep(self, decisions: Iterable[Decision]) -> None:

@@ -27,6 +27,9 @@ from callgate.toolbox import Toolbox
 type InspectResult = Callable[[str, object], tuple[Sequence[Finding], str | None]]
 """Tool name and output → findings, and the redacted output where it differs."""
 
+type Report = Callable[[Decision, object], None]
+"""Is told, once, of a result that passes and of the decision on its call."""
+
 _REMEMBERED = 20_000
 _INLINE_CHARACTERS = 4096
 """Longer results are inspected in a thread, so that other flows go on."""
@@ -64,8 +67,10 @@ class WayBack:
         conversations: Conversations,
         toolbox: Toolbox,
         choices: Choices,
+        report: Report | None = None,
     ) -> None:
-        """See `Choices` for what the operator may loosen."""
+        """See `Choices` for what the operator may loosen; `report` must not raise."""
+        self._report = report
         self._gate = gate
         self._lookup = lookup
         self._hosted = HostedTools(gate, lookup, policy, choices)
@@ -134,14 +139,14 @@ class WayBack:
             if not _are_in(endpoint, request, document, substitutes):
                 await self._record_results(request, held, "refused")
                 return refused_for(refused[0], len(refused), known.why)
+        new = [look for look in inspected if look in held or self._is_new(look)]
         records = [
-            self._result(request, look, "replaced" if look in held else "passed")
-            for look in inspected
-            if look in held or self._is_new(look)
+            self._result(request, look, "replaced" if look in held else "passed") for look in new
         ]
         records += [record.notice_record(d, self._gate.mode) for d in added]
         if records:
             await self._gate.append(records)
+        self._tell([look for look in new if look not in held])
         passed = [look for look in inspected if look not in held]
         return _Checked(bool(substitutes), self._readings(passed))
 
@@ -241,13 +246,22 @@ class WayBack:
         return True
 
     async def _record_results(self, request: Request, looks: Sequence[Look], outcome: str) -> None:
-        records = [
-            self._result(request, look, outcome)
-            for look in looks
-            if outcome != "passed" or self._is_new(look)
-        ]
-        if records:
-            await self._gate.append(records)
+        new = [look for look in looks if outcome != "passed" or self._is_new(look)]
+        if new:
+            await self._gate.append([self._result(request, look, outcome) for look in new])
+        if outcome == "passed":
+            self._tell(new)
+
+    def _tell(self, looks: Sequence[Look]) -> None:
+        """Report what the model gets to read; with `results: off` it is nobody's business."""
+        if self._report is None or self._choices.results == "off":
+            return
+        for look in looks:
+            decision, output = look.one.decision, look.one.result.output
+            if decision and look.one.may_pass and not look.one.is_notice:
+                redacts = self._choices.results == "redact" and not self._observes
+                is_changed = redacts and look.redacted is not None
+                self._report(decision, look.redacted if is_changed else output)
 
     def _result(self, request: Request, look: Look, outcome: str) -> Record:
         one = look.one

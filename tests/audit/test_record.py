@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ def every_record() -> list[dict[str, Json]]:
             decision, result, "refused", Mode.ENFORCE, decision.verdicts[0].findings
         ),
         record.result_record(None, result, "refused", Mode.ENFORCE),
+        record.classification_record(decision, "interven", Mode.ENFORCE, classes=["PII"]),
         record.notice_record(decision, Mode.ENFORCE),
         record.refusal_record(ERROR, "POST", target, Mode.ENFORCE),
         record.refusal_record(ERROR, "POST", target, Mode.ENFORCE, decision=decision),
@@ -40,7 +42,7 @@ def every_record() -> list[dict[str, Json]]:
 
 
 def test_no_record_holds_raw_values() -> None:
-    assert len({str(made["kind"]) for made in every_record()}) == 9
+    assert len({str(made["kind"]) for made in every_record()}) == 10
     for made in every_record():
         assert SECRET not in str(made)
 
@@ -175,6 +177,30 @@ def test_notice_is_a_result_that_was_added() -> None:
     made = record.notice_record(decided(), Mode.WITHHOLD)
 
     assert (made["kind"], made["outcome"], made["call"]) == ("result", "added", "call_1")
+
+
+def test_classification_says_what_was_seen_or_why_nothing_was() -> None:
+    seen = record.classification_record(
+        decided(), "interven", Mode.ENFORCE, classes=["PII"], redacted=0, fingerprint="sha256:1"
+    )
+    unseen = record.classification_record(decided(), "interven", Mode.ENFORCE, why="it was down")
+
+    assert (seen["scanner"], seen["classes"], seen["redacted"]) == ("interven", ["PII"], 0)
+    assert (seen["fingerprint"], seen["call"]) == ("sha256:1", "call_1")
+    assert unseen["why"] == "it was down"
+    assert not {"classes", "redacted", "fingerprint"} & set(unseen)
+
+
+def test_verdict_says_its_approval_and_whether_it_is_advisory() -> None:
+    asks = replace(decided().verdicts[0], approval_id="a-1", is_advisory=True)
+    made = record.call_record(
+        replace(decided(), verdicts=(asks, *decided().verdicts)), Mode.ENFORCE
+    )
+    verdicts: Any = made["verdicts"]
+    first, second = verdicts
+
+    assert (first["approval"], first["advisory"]) == ("a-1", True)
+    assert not {"approval", "advisory"} & set(second)
 
 
 def test_refusal_says_what_and_where_without_the_query() -> None:

@@ -311,10 +311,20 @@ class StoreContract:
         assert await resolve(store, pending(), ApprovalState.APPROVED) is None
         assert await store.records() == []
 
-    @pytest.mark.parametrize("state", [ApprovalState.PENDING, ApprovalState.EXPIRED])
-    async def test_only_a_persons_answer_resolves(self, store: Store, state: ApprovalState) -> None:
-        with pytest.raises(ValueError, match=state.value):
-            await resolve(store, pending(), state)
+    async def test_pending_is_no_answer(self, store: Store) -> None:
+        with pytest.raises(ValueError, match="pending"):
+            await resolve(store, pending(), ApprovalState.PENDING)
+
+    async def test_approval_can_be_closed_before_its_time(self, store: Store) -> None:
+        asked, other = pending(), pending(tool_call("other"), ttl_seconds=60)
+        await store.put([asked, other], [])
+
+        assert await resolve(store, asked, ApprovalState.EXPIRED) is ApprovalState.EXPIRED
+        assert (await one(store, asked.call.key)).reasons[-1] == Reason.APPROVAL_EXPIRED
+        (closed,) = await store.approvals(ApprovalState.EXPIRED)
+        (waiting,) = await store.approvals(ApprovalState.PENDING)
+        assert (closed.decision.call.id, waiting.decision.call.id) == (asked.call.id, "other")
+        assert await resolve(store, asked, ApprovalState.APPROVED) is ApprovalState.EXPIRED
 
     async def test_approvals_are_listed_by_state_oldest_first(self, store: Store) -> None:
         asked = [pending(tool_call(str(n))) for n in range(4)]

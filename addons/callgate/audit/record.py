@@ -67,6 +67,28 @@ def result_record(
     )
 
 
+def classification_record(
+    decision: Decision,
+    scanner: str,
+    mode: Mode,
+    *,
+    classes: Sequence[str] = (),
+    redacted: int | None = None,
+    fingerprint: str = "",
+    why: str = "",
+) -> dict[str, Json]:
+    """What a scanner's gateway saw in a result that had passed; or `why` it did not say."""
+    return _record(
+        "classification",
+        _about(decision, mode),
+        scanner=scanner,
+        classes=list(classes),
+        redacted=redacted,
+        fingerprint=fingerprint,
+        why=why,
+    )
+
+
 def notice_record(decision: Decision, mode: Mode) -> dict[str, Json]:
     """Callgate itself answered a call with its notice: a result that was `added`."""
     return _record("result", _about(decision, mode), outcome="added")
@@ -211,6 +233,8 @@ def _verdict(verdict: Verdict) -> Json:
         "risk": verdict.risk,
         "trace": verdict.trace,
         "explanation": verdict.explanation,
+        "approval": verdict.approval_id,
+        "advisory": verdict.is_advisory or None,
     }
 
 

@@ -203,9 +203,10 @@ class SqlStore:
         query = _ASKED
         if state is not None:
             # expiry is a matter of the clock: such a row still says pending
-            is_timed = state in (ApprovalState.PENDING, ApprovalState.EXPIRED)
-            stored = ApprovalState.PENDING if is_timed else state
-            query = query.where(tables.approvals.c.state == stored.value)
+            stored = {state.value}
+            if state is ApprovalState.EXPIRED:
+                stored.add(ApprovalState.PENDING.value)
+            query = query.where(tables.approvals.c.state.in_(stored))
         items = await self._approvals(query)
         return [item for item in items if state in (None, item.approval.state)]
 
@@ -224,8 +225,8 @@ class SqlStore:
     async def resolve(
         self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record
     ) -> Approval | None:
-        """See `Store.resolve`; raises ValueError unless the state is a person's answer."""
-        if state not in (ApprovalState.APPROVED, ApprovalState.DENIED):
+        """See `Store.resolve`; raises ValueError for a state that is no answer."""
+        if state is ApprovalState.PENDING:
             raise ValueError(f"nobody can answer {state.value}")
         approvals = tables.approvals
         is_open = (
