@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from dataclasses import replace
@@ -22,6 +23,7 @@ from callgate.settings import Settings
 from callgate.store import open_store
 from callgate.store.base import Record
 from tests.deciding import POLICY, RUN_PATH, Api, asked, at, call, reply, secret, tool
+from tests.standins.interven import IntervenGateway
 
 ROOTS = Path(certifi.where())
 INSPECTOR = Inspector([make() for make in DETECTORS.values()])
@@ -181,6 +183,47 @@ async def test_choice_for_failing_scanners_reaches_the_gate(tmp_path: Path, choi
 
     assert isinstance(outcome, Forward)
     assert dict(outcome.headers)["Callgate-Decision"] == choice
+
+
+async def test_gateways_are_asked_followed_and_told(
+    tmp_path: Path, policy: PolicyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with IntervenGateway() as gateway:
+        for name, value in gateway.environment.items():
+            monkeypatch.setenv(name, value)
+        gateway.decisions["fly"] = {"decision": "REQUIRE_APPROVAL", "approval_id": "a-1"}
+        chosen = settings(tmp_path, scanner=("local", "interven"))
+        made = await assemble(chosen, policy, url, ROOTS)
+        waiting = dict((await answered(made, "fly")).headers)
+        assert made.scanner_states() == {"interven": "ok"}
+        await made.close()
+        gateway.decide("a-1", "approved")
+        made = await assemble(chosen, policy, url, ROOTS)
+        async with asyncio.timeout(30):
+            while await made.store.pending(["a-1"]):  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(0.05)
+        allowed = dict((await answered(made, "fly")).headers)
+        await made.close()
+
+    assert 'approval="a-1"' in waiting["Callgate-Calls"]
+    assert allowed["Callgate-Decision"] == "allow"
+
+
+async def test_advisory_scanner_reaches_the_gate_and_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with IntervenGateway() as gateway:
+        for name, value in gateway.environment.items():
+            monkeypatch.setenv(name, value)
+        gateway.decisions["look"] = {"decision": "DENY"}
+        made = await assemble(settings(tmp_path, advisory_scanner=("interven",)), None, url, ROOTS)
+        headers = dict((await answered(made, "look")).headers)
+        await made.close()
+
+    start, judged, *_ = await records(tmp_path)
+    assert headers["Callgate-Decision"] == "allow"
+    assert start["loosened"] == ["advisory_scanner=interven"]
+    assert {v["scanner"]: v["effect"] for v in judged["verdicts"]}["interven"] == "DENY"  # type: ignore[union-attr, index, call-overload]
 
 
 async def test_unknown_scanner_is_said_and_nothing_stays_open(tmp_path: Path) -> None:

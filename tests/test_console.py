@@ -65,6 +65,20 @@ async def test_health_and_readiness(client: httpx.AsyncClient) -> None:
     assert (await client.get("/readyz")).json() == {"ready": True}
 
 
+async def test_readiness_tells_how_scanners_do() -> None:
+    async def is_ready() -> bool:
+        return True
+
+    states = {"interven": "SCANNER_TIMEOUT"}
+    app = console.application(MemoryStore(), is_ready, METRICS, lambda: states)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://console") as client:
+        answer = await client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"ready": True, "scanners": {"interven": "SCANNER_TIMEOUT"}}
+
+
 async def test_counters_are_told_in_prometheus_format(client: httpx.AsyncClient) -> None:
     METRICS.count({"kind": "coverage", "cause": "channel"})
     answer = await client.get("/metrics")

@@ -295,11 +295,13 @@ def test_what_gives_up_protection_is_named() -> None:
     assert Settings(
         mode=Mode.OBSERVE,
         on_scanner_error="allow",
+        advisory_scanner=("interven", "aegis"),
         unknown_result="allow",
         no_proxy_auth=True,
     ).loosened == (
         "mode=observe",
         "on_scanner_error=allow",
+        "advisory_scanner=interven,aegis",
         "unknown_result=allow",
         "no_proxy_auth",
     )
@@ -309,3 +311,18 @@ def test_variables_of_one_command_are_no_faults_of_the_others() -> None:
     load({}, {"CALLGATE_GATEWAY_KEYS": "keys", "CALLGATE_GATEWAY_LISTEN": "127.0.0.1:1"}, {})
     with pytest.raises(SettingsError, match="CALLGATE_GATEWAY_KEY: no such setting"):
         load({}, {"CALLGATE_GATEWAY_KEY": "key"}, {})
+
+
+@pytest.mark.parametrize(
+    ("environ", "asked"),
+    [
+        ({}, ("local",)),
+        ({"INTERVEN_API_KEY": "", "AEGIS_API_KEY": ""}, ("local",)),
+        ({"INTERVEN_API_KEY": "k", "AEGIS_API_KEY": "k"}, ("local", "interven", "aegis")),
+        ({"INTERVEN_API_KEY": "k", "CALLGATE_SCANNER": "local"}, ("local",)),
+    ],
+)
+def test_scanners_join_by_their_keys_unless_others_are_named(
+    environ: dict[str, str], asked: tuple[str, ...]
+) -> None:
+    assert load({}, environ, {}).scanner == asked

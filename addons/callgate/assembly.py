@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import certifi
 
 from callgate import __version__, canonical, upstream
 from callgate.approvals import Approvals
@@ -24,8 +27,10 @@ from callgate.lookup import Lookup
 from callgate.model import Effect, Finding, ToolCall, Verdict
 from callgate.outcome import Choices
 from callgate.policy import Policy, PolicyFile
+from callgate.polling import Polling
 from callgate.release import Releases
-from callgate.scanners.base import Scanner
+from callgate.reporting import Reports
+from callgate.roster import Roster, roster
 from callgate.scanners.flow import Flow
 from callgate.scanners.local import Local, inspector_of
 from callgate.settings import Settings
@@ -48,6 +53,7 @@ class Engine:
     store: Store
     conversations: Conversations
     inspect_result: ResultInspector
+    roster: Roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class Assembled:
     settings: Settings
     enforcement: Enforcement
     store: Store
+    scanner_states: Callable[[], Mapping[str, str]]
+    """Of the scanners that are gateways; see `scanners.base.Gateway.state`."""
     parts: AsyncExitStack
 
     async def close(self) -> None:
@@ -76,11 +84,13 @@ async def assemble(
     async with AsyncExitStack() as parts:
         store = await open_store(settings.store_url)
         parts.push_async_callback(store.close)
-        engine = _engine(settings, policy, store, parts, approval_url, on_record)
+        engine = await _engine(
+            settings, policy, store, parts, approval_url, upstream_roots, on_record
+        )
         enforcement = _enforcement(engine, policy, parts, upstream_roots)
         await _begin(settings, policy, store)
         kept = parts.pop_all()
-    return Assembled(settings, enforcement, store, kept)
+    return Assembled(settings, enforcement, store, engine.roster.states, kept)
 
 
 @asynccontextmanager
@@ -90,11 +100,16 @@ async def running_engine(
     approval_url: Callable[[str], str],
     on_record: Callable[[Record], None] | None = None,
 ) -> AsyncIterator[Engine]:
-    """An engine without a proxy; start and end are recorded; raises SettingsError, StoreError."""
+    """An engine without a proxy; start and end are recorded; raises SettingsError, StoreError.
+
+    Only the local scanner is asked: another gateway's address may well be this engine's own.
+    """
+    settings = settings.model_copy(update={"scanner": (Local.name,), "advisory_scanner": ()})
     async with AsyncExitStack() as parts:
         store = await open_store(settings.store_url)
         parts.push_async_callback(store.close)
-        engine = _engine(settings, policy, store, parts, approval_url, on_record)
+        roots = Path(certifi.where())
+        engine = await _engine(settings, policy, store, parts, approval_url, roots, on_record)
         await _begin(settings, policy, store)
         parts.push_async_callback(_end, settings, store)
         yield engine
@@ -120,20 +135,21 @@ def _policy_in_force(policy: PolicyFile | None) -> Callable[[], Policy]:
     return lambda: policy.current if policy else permissive
 
 
-def _engine(
+async def _engine(
     settings: Settings,
     policy: PolicyFile | None,
     store: Store,
     parts: AsyncExitStack,
     approval_url: Callable[[str], str],
+    upstream_roots: Path,
     on_record: Callable[[Record], None] | None,
 ) -> Engine:
     current = _policy_in_force(policy)
     inspector = inspector_of(current)
     conversations = Conversations(store)
-    scanners = [_scanner(name, current, inspector) for name in settings.scanner]
+    named = roster(settings, os.environ, lambda: Local(current, inspector), upstream_roots)
     # whoever else is asked: what a conversation has heard is known here only
-    scanners.append(Flow(current, conversations.marks))
+    scanners = [*named.scanners, Flow(current, conversations.marks)]
     for scanner in scanners:
         parts.push_async_callback(scanner.close)
     approvals = Approvals(
@@ -146,7 +162,10 @@ def _engine(
         mode=settings.mode,
         on_scanner_error=Effect(settings.on_scanner_error.upper()),
         scan_timeout_seconds=settings.scan_timeout_seconds,
+        advisory=named.advisory,
     )
+    polling = Polling(approvals, store, named.gateways)
+    parts.push_async_callback(polling.close)
     gate = Gate(
         rules,
         store,
@@ -155,9 +174,11 @@ def _engine(
         redactor(inspector),
         lambda: current().digest,
         on_record,
+        polling.follow,
     )
     of_results = result_inspector(inspector_of(current, Instructions()))
-    return Engine(settings, gate, store, conversations, of_results)
+    await polling.resume()
+    return Engine(settings, gate, store, conversations, of_results, named)
 
 
 def _enforcement(
@@ -166,6 +187,8 @@ def _enforcement(
     settings, gate, conversations = engine.settings, engine.gate, engine.conversations
     sender = _upstream(settings, upstream_roots)
     parts.push_async_callback(sender.close)
+    reports = Reports(gate, engine.roster.classifiers)
+    parts.push_async_callback(reports.close)
     choices = Choices(
         max_bytes=settings.max_body_mib << 20,
         on_denied_result=settings.on_denied_result,
@@ -179,7 +202,14 @@ def _enforcement(
     current = _policy_in_force(policy)
     toolbox = Toolbox()
     wayback = WayBack(
-        gate, lookup, current, engine.inspect_result, conversations, toolbox, choices
+        gate,
+        lookup,
+        current,
+        engine.inspect_result,
+        conversations,
+        toolbox,
+        choices,
+        reports.tell,
     )
     settlement = Settlement(gate, lookup, sender)
     delivery = Delivery(gate, lookup, settlement, conversations, toolbox)
@@ -195,12 +225,6 @@ def _upstream(settings: Settings, roots: Path) -> upstream.HttpUpstream:
     return upstream.HttpUpstream(
         context, settings.upstream_timeout_seconds, settings.max_body_mib << 20
     )
-
-
-def _scanner(name: str, policy: Callable[[], Policy], inspector: Inspector) -> Scanner:
-    if name == "local":
-        return Local(policy, inspector)
-    raise SettingsError(f"scanner: {name!r} is not in this release; there is: local")
 
 
 def redactor(inspector: Inspector) -> Redact:

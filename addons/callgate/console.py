@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from html import escape
 
 import uvicorn
@@ -32,16 +32,26 @@ code{{background:#8882;padding:.15em .4em;border-radius:.3em}}
 
 
 def application(
-    store: Store, is_ready: Callable[[], Awaitable[bool]], metrics: Metrics
+    store: Store,
+    is_ready: Callable[[], Awaitable[bool]],
+    metrics: Metrics,
+    scanner_states: Callable[[], Mapping[str, str]] = dict,
 ) -> Starlette:
-    """`/healthz`, `/readyz`, `/metrics` and `/approvals/{id}`."""
+    """`/healthz`, `/readyz`, `/metrics` and `/approvals/{id}`.
+
+    `/readyz` tells how the scanners at gateways did last (`scanner_states`); one that fails
+    leaves the proxy ready, as calls are denied then and all else goes on.
+    """
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok", "version": __version__})
 
     async def readyz(_: Request) -> Response:
         ready = await is_ready()
-        return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+        said: dict[str, object] = {"ready": ready}
+        if states := scanner_states():
+            said["scanners"] = dict(states)
+        return JSONResponse(said, status_code=200 if ready else 503)
 
     async def counters(_: Request) -> Response:
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})

@@ -246,7 +246,8 @@ async def _serve_console(
             return False
         return True
 
-    server = console.server(console.application(assembled.store, is_ready, metrics))
+    app = console.application(assembled.store, is_ready, metrics, assembled.scanner_states)
+    server = console.server(app)
     task = asyncio.ensure_future(server.serve([bound]))
 
     async def end() -> None:

@@ -39,6 +39,9 @@ _OF_COMMANDS = frozenset(
 )
 """Variables of one command only."""
 
+_JOINING = {"interven": "INTERVEN_API_KEY", "aegis": "AEGIS_API_KEY"}
+"""Scanners that are asked where there is a key for them, unless others are named."""
+
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 
@@ -109,7 +112,15 @@ class Settings(BaseModel):
     store: str = Field(
         default="", description="database URL; empty means sqlite in the home folder"
     )
-    scanner: Names = Field(default=("local",), description="scanners to ask")
+    scanner: Names = Field(
+        default=("local",),
+        description="scanners to ask: local, interven, aegis; without it `interven` and `aegis` "
+        "join where `INTERVEN_API_KEY` and `AEGIS_API_KEY` are set",
+    )
+    advisory_scanner: Names = Field(
+        default=(),
+        description="scanners that are asked, and recorded, but have no say in the decision",
+    )
     on_scanner_error: Literal["deny", "require_approval", "allow"] = Field(
         default="deny", description="what a failed scanner counts as; `allow` fails open"
     )
@@ -178,6 +189,7 @@ class Settings(BaseModel):
         choices = {
             "mode=observe": self.mode is Mode.OBSERVE,
             f"on_scanner_error={self.on_scanner_error}": self.on_scanner_error != "deny",
+            f"advisory_scanner={','.join(self.advisory_scanner)}": bool(self.advisory_scanner),
             "unknown_result=allow": self.unknown_result == "allow",
             "realtime_uninspectable=allow": self.realtime_uninspectable == "allow",
             "no_proxy_auth": self.no_proxy_auth,
@@ -198,7 +210,8 @@ def load(
 ) -> Settings:
     """Merge the sources; a flag that is None or empty was not given.
 
-    Raises SettingsError that names every fault with its source, all at once.
+    Scanners that are not named join by their keys in `environ`. Raises SettingsError that names
+    every fault with its source, all at once.
     """
     merged: dict[str, object] = {}
     sources: dict[str, str] = {}
@@ -211,6 +224,9 @@ def load(
             merged[name], sources[name] = environ[key], key
         elif name in file:
             merged[name], sources[name] = file[name], f"{file_label}: {name}"
+    joining = [name for name, key in _JOINING.items() if environ.get(key)]
+    if joining and "scanner" not in merged:
+        merged["scanner"] = (*Settings.model_fields["scanner"].default, *joining)
     faults = _unknown(environ, file, file_label)
     try:
         settings = Settings.model_validate(merged)
