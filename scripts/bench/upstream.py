@@ -1,7 +1,8 @@
 """A fast API stand-in for benches: TLS, keep-alive, run objects of 1.9 kB.
 
 `python upstream.py CERT_PEM` prints its port. The path's last part chooses the run: `plain`
-has no calls, any other part is the id of a run that waits for one call of that run's own.
+has no calls, any other part is the id of a run that waits for one call of that run's own; of
+`N.ID` for N of them, in a body that is as long as it gets.
 """
 
 from __future__ import annotations
@@ -15,13 +16,19 @@ from typing import override
 _SIZE = 1900
 
 
-def run_body(id: str) -> bytes:
-    """A run object of about 1.9 kB; the same bytes for the same id."""
-    call = {
+def run_call(id: str) -> dict[str, object]:
+    """A call with arguments of its own."""
+    return {
         "id": f"call_{id}",
         "type": "function",
         "function": {"name": "get_weather", "arguments": json.dumps({"city": f"Oslo {id}"})},
     }
+
+
+def run_body(id: str) -> bytes:
+    """A run object of about 1.9 kB; the same bytes for the same id."""
+    count = int(id.partition(".")[0]) if "." in id else 1
+    calls = [run_call(f"{id}-{number}" if number else id) for number in range(count)]
     is_plain = id == "plain"
     run = {
         "id": f"run_{id}",
@@ -32,7 +39,7 @@ def run_body(id: str) -> bytes:
         "status": "in_progress" if is_plain else "requires_action",
         "required_action": None
         if is_plain
-        else {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}},
+        else {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}},
         "model": "gpt-4o",
         "instructions": "",
         "metadata": {},

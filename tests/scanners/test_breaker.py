@@ -26,8 +26,8 @@ class Gateway:
 
     async def _ask(self) -> str:
         self.asked += 1
-        fails = self.fails
-        await self.may_answer.wait()
+        fails, may_answer = self.fails, self.may_answer
+        await may_answer.wait()
         if fails:
             raise fails
         return "yes"
@@ -146,21 +146,27 @@ async def test_answers_in_between_keep_it_closed(gateway: Gateway) -> None:
 
 async def test_calls_that_fail_side_by_side_open_it_once(gateway: Gateway) -> None:
     gateway.fails = down()
-    await asyncio.gather(*(gateway.kind() for _ in range(16)))
+    gateway.may_answer.clear()
+    asking = [asyncio.ensure_future(gateway.kind()) for _ in range(16)]
+    await asyncio.sleep(0)
+    gateway.may_answer.set()
+    assert set(await asyncio.gather(*asking)) == {"SCANNER_TIMEOUT"}
+    assert gateway.asked == 16
     gateway.now, gateway.fails = 1.0, None
 
     assert await gateway.ask() == "yes"
 
 
 async def test_late_answer_does_not_end_a_pause(gateway: Gateway) -> None:
-    gateway.may_answer.clear()
+    at_once, late_one = gateway.may_answer, asyncio.Event()
+    gateway.may_answer = late_one
     late = asyncio.ensure_future(gateway.ask())
     await asyncio.sleep(0)
+    gateway.may_answer = at_once
     gateway.fails = down(Reason.SCANNER_RATE_LIMITED, 5)
-    limited = asyncio.ensure_future(gateway.kind())
-    await asyncio.sleep(0)
-    gateway.may_answer.set()
-    assert await limited == "SCANNER_RATE_LIMITED"
+    assert await gateway.kind() == "SCANNER_RATE_LIMITED"
+    gateway.fails = None
+    late_one.set()
 
     assert await late == "yes"
     assert await gateway.kind() == "SCANNER_RATE_LIMITED"
