@@ -9,6 +9,7 @@ import pytest
 
 from callgate.errors import ScannerError
 from callgate.model import Reason
+from callgate.scanners import breaker
 from callgate.scanners.breaker import Breaker
 from callgate.scanners.reading import TooLargeError
 
@@ -70,7 +71,10 @@ async def test_dead_gateway_is_not_asked_with_every_call(gateway: Gateway, kind:
     assert gateway.asked == 3
 
 
-async def test_one_question_finds_out_that_it_is_back(gateway: Gateway) -> None:
+async def test_one_question_finds_out_whether_it_is_back(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "_MOMENT_SECONDS", 0.01)
     gateway.fails = down()
     for _ in range(3):
         await gateway.kind()
@@ -85,6 +89,24 @@ async def test_one_question_finds_out_that_it_is_back(gateway: Gateway) -> None:
     assert await probe == "yes"
     assert await gateway.ask() == "yes"
     assert (gateway.asked, gateway.breaker.state) == (5, "ok")
+
+
+@pytest.mark.parametrize("is_back", [True, False])
+async def test_calls_that_come_together_wait_a_moment_for_the_first(
+    gateway: Gateway, is_back: bool
+) -> None:
+    gateway.fails = down()
+    for _ in range(3):
+        await gateway.kind()
+    gateway.fails, gateway.now = None if is_back else down(), 1.0
+    gateway.may_answer.clear()
+    asking = [asyncio.ensure_future(gateway.kind()) for _ in range(16)]
+    await asyncio.sleep(0)
+    assert gateway.asked == 4
+    gateway.may_answer.set()
+
+    assert set(await asyncio.gather(*asking)) == {"" if is_back else "SCANNER_TIMEOUT"}
+    assert gateway.asked == 3 + (16 if is_back else 1)
 
 
 async def test_pauses_grow_to_half_a_minute_while_it_stays_dead(gateway: Gateway) -> None:

@@ -7,6 +7,8 @@ and one question at a time finds out whether the gateway is back.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +24,7 @@ UNTRIED, WELL = "untried", "ok"
 _COSTLY = frozenset((Reason.SCANNER_TIMEOUT, Reason.SCANNER_UNREACHABLE, Reason.SCANNER_FAILED))
 _FAILURES = 3
 """So many of the costly kind, one after the other, open it."""
+_MOMENT_SECONDS = 0.5
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _LONGEST_RETRY_AFTER_SECONDS = 300.0
@@ -39,7 +42,8 @@ class Breaker:
         self._failures = 0
         self._pause = _FIRST_PAUSE_SECONDS
         self._open_until: float | None = None
-        self._is_probing = False
+        self._probe: asyncio.Event | None = None
+        """Set when the question is answered that finds out whether the gateway is back."""
 
     @property
     def state(self) -> str:
@@ -47,11 +51,25 @@ class Breaker:
         return self._state
 
     async def run[T](self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Return what `ask` returns; raises ScannerError, without asking while open."""
-        is_probe = self._open_until is not None
-        if is_probe:
-            self._refuse_while_open()
-            self._is_probing = True
+        """Return what `ask` returns; raises ScannerError, without asking while open.
+
+        Who comes while one question finds out whether the gateway is back waits a moment for
+        its answer: the calls of one run come together.
+        """
+        if self._probe:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._probe.wait(), _MOMENT_SECONDS)
+        if self._open_until is None:
+            return await self._asked(ask, is_probe=False)
+        self._refuse_while_open()
+        self._probe = probe = asyncio.Event()
+        try:
+            return await self._asked(ask, is_probe=True)
+        finally:
+            self._probe = None
+            probe.set()
+
+    async def _asked[T](self, ask: Callable[[], Awaitable[T]], *, is_probe: bool) -> T:
         try:
             answer = await ask()
         except TooLargeError:
@@ -60,16 +78,12 @@ class Breaker:
         except ScannerError as error:
             self._failed(error, is_probe)
             raise
-        else:
-            self._answered(is_probe)
-            return answer
-        finally:
-            if is_probe:
-                self._is_probing = False
+        self._answered(is_probe)
+        return answer
 
     def _refuse_while_open(self) -> None:
         left = (self._open_until or 0) - self._clock()
-        if self._last and (left > 0 or self._is_probing):
+        if self._last and (left > 0 or self._probe):
             when = f"not asked again for {left:.0f} s" if left > 0 else "being asked again now"
             raise ScannerError(self._last.kind, f"{self._last}; {when}", max(left, 0.0))
 
