@@ -86,8 +86,8 @@ async def test_sensitive_and_overlong_results_mark_the_conversation(talks: Conve
 
 async def test_what_a_call_read_marks_its_conversation_only(talks: Conversations) -> None:
     one = replace(call(), surface=RESPONSES, conversation="one")
-    await talks.read(one, [replace(EVE, is_sensitive=True)])
-    assert await known(talks, one) == {READ, SENSITIVE}
+    await talks.read(one, [replace(EVE, marks=frozenset({Mark.SENSITIVE}))])
+    assert await known(talks, one) == {READ, Mark.SENSITIVE}
     assert await known(talks, replace(one, conversation="another")) == frozenset()
 
 

@@ -23,6 +23,7 @@ from callgate.gateway.decisions import Decisions
 from callgate.gateway.keys import Keys
 from callgate.model import Mode
 from callgate.policy import Policy
+from callgate.roster import Roster
 from callgate.scanners.base import Scanner
 from callgate.scanners.flow import Flow
 from callgate.scanners.local import Local
@@ -139,6 +140,7 @@ def front(
         redactor(inspector),
         lambda: current().digest,
     )
+    roster = Roster([], {}, {}, frozenset())
     settings = Settings(home=Path("unused"), mode=mode, approval_ttl_seconds=TTL_SECONDS)
-    engine = Engine(settings, gate, store, conversations, result_inspector(inspector))
+    engine = Engine(settings, gate, store, conversations, result_inspector(inspector), roster)
     return Front(engine, store, clock, approvals)

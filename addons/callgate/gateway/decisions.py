@@ -29,13 +29,14 @@ from callgate.model import (
     Decision,
     Effect,
     Finding,
+    Mark,
     Mode,
     Reason,
     SurfaceName,
     ToolCall,
     ToolResult,
 )
-from callgate.results import is_personal
+from callgate.results import Judged, marks_of
 from callgate.store.base import ApprovalItem
 
 _log = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class Decisions:
                 mode=self._gate.mode,
             )
         await self._gate.append([made])
-        if any(map(is_personal, findings)):
+        if Mark.SENSITIVE in marks_of(Judged(result, decision), findings):
             await self._mark(call)
         return Seen(findings, decision is not None)
 
@@ -203,7 +204,9 @@ class Decisions:
         for one in (hour, hour + 1):
             session = replace(call, conversation=_session(call, one))
             # nobody tells what people say, so of what was read only that it was sensitive counts
-            await self._engine.conversations.read(session, [Reading("", is_sensitive=True)])
+            await self._engine.conversations.read(
+                session, [Reading("", frozenset({Mark.SENSITIVE}))]
+            )
 
 
 def answer_of(decision: Decision, *, observes: bool, takes_sanitized: bool) -> Effect:
