@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -126,6 +127,10 @@ class MemoryStore:
     async def pending(self, ids: Collection[str]) -> frozenset[str]:
         waiting = await self.approvals(ApprovalState.PENDING)
         return frozenset(item.approval.id for item in waiting if item.approval.id in ids)
+
+    async def stirred(self) -> None:
+        self._check()
+        await asyncio.sleep(0.05)
 
     async def resolve(
         self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record

@@ -64,6 +64,14 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
         ),
         "parts of the demo server: tests/demo/test_server.py drives it with the real SDK",
     ),
+    **dict.fromkeys(
+        (
+            "store/migrations/env",
+            "store/migrations/versions/r0001_memory",
+            "store/migrations/versions/r0002_retention",
+        ),
+        "run by Alembic on both stores: tests/store/test_setup.py",
+    ),
     "demo/story": "scripts of the model: played by tests/demo/test_server.py and test_agent.py",
 }
 

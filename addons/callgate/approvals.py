@@ -20,7 +20,6 @@ from callgate.store.base import ApprovalItem, Store
 from callgate.store.outcome import settle
 
 _SHORTEST_PREFIX = 8
-_LOOK_SECONDS = 0.25
 _GATEWAY_TTL = timedelta(minutes=60)
 """How long gateways keep a question open (`interven`: `ApprovalExpiredError`)."""
 _GIVEN = 10_000
@@ -103,8 +102,8 @@ class Approvals:
     async def decided(self, ids: Collection[str]) -> None:
         """Return as soon as one of these approvals is not pending any more; raises StoreError.
 
-        However many wait, the store is asked once in a quarter of a second, and only about
-        what is waited for: approvals that nobody waits for any more may be many.
+        However many wait, the store is asked once when it stirs, and only about what is waited
+        for: approvals that nobody waits for any more may be many.
         """
         wanted = frozenset(ids)
         self._awaited.update(wanted)
@@ -119,7 +118,7 @@ class Approvals:
 
     async def _look(self) -> frozenset[str]:
         """Which of the awaited approvals are not pending any more."""
-        await asyncio.sleep(_LOOK_SECONDS)
+        await self._store.stirred()
         asked = frozenset(self._awaited)
         return asked - await self._store.pending(asked)
 

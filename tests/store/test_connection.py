@@ -1,60 +1,59 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, create_engine, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from callgate.errors import StoreError
 from callgate.store import tables
-from callgate.store.connection import connected, rows
-from callgate.store.setup import prepare
-from callgate.store.sqlite import Engines, create_file, engines
+from callgate.store.connection import announce, insert_new, newest, reported, rows
 
 
 @pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Engines]:
-    path = tmp_path / "callgate.db"
-    create_file(path)
-    pair = engines(path, 0.1)
-    await prepare(pair)
-    yield pair
-    await pair.dispose()
+def connection() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
-async def fail(pair: Engines, statement: str) -> None:
-    async with connected(pair.reader, pair.name) as connection:
-        await connection.execute(text(statement))
+def test_database_error_names_the_store_and_the_cause(connection: Connection) -> None:
+    with pytest.raises(StoreError, match=r"^store x: no such table: absent$"), reported("x"):
+        connection.execute(text("SELECT * FROM absent"))
 
 
-async def test_rows_are_dicts_by_column(pair: Engines) -> None:
-    query = select(tables.meta.c.key).order_by(tables.meta.c.key)
+def test_only_the_first_line_of_an_error_is_said() -> None:
+    cause = Exception("duplicate key\nDETAIL: Key (id)=(a) already exists")
 
-    async with connected(pair.reader, pair.name) as connection:
-        assert await rows(connection, query) == [{"key": "salt"}, {"key": "schema_version"}]
+    with pytest.raises(StoreError) as error, reported("x"):
+        raise OperationalError("INSERT", {}, cause)
 
-
-async def test_database_error_names_the_store_and_the_cause(pair: Engines) -> None:
-    with pytest.raises(StoreError, match=r"^store .*callgate\.db: no such table: absent$"):
-        await fail(pair, "SELECT * FROM absent")
+    assert str(error.value) == "store x: duplicate key"
 
 
-async def test_connection_that_failed_is_thrown_away(pair: Engines) -> None:
-    async with connected(pair.reader, pair.name) as connection:
-        failed = (await connection.get_raw_connection()).driver_connection
-    with pytest.raises(StoreError):
-        await fail(pair, "SELECT * FROM absent")
-    async with connected(pair.reader, pair.name) as connection:
-        assert (await connection.get_raw_connection()).driver_connection is not failed
+def test_error_without_words_is_named() -> None:
+    with pytest.raises(StoreError, match=r"^store x: OperationalError$"), reported("x"):
+        raise OperationalError("INSERT", {}, Exception(""))
 
 
-async def test_busy_pool_is_said(pair: Engines) -> None:
-    async with connected(pair.writer, pair.name):
-        with pytest.raises(StoreError, match="no connection became free"):
-            async with connected(pair.writer, pair.name):
-                pass
+def test_busy_pool_is_said() -> None:
+    with pytest.raises(StoreError, match="no connection became free"), reported("x"):
+        raise PoolTimeoutError("queue")
 
 
-async def test_unreadable_row_is_damage(pair: Engines) -> None:
-    with pytest.raises(StoreError, match=r"callgate\.db is damaged: odd"):
-        async with connected(pair.reader, pair.name):
-            raise ValueError("odd")
+def test_unreadable_row_is_damage() -> None:
+    with pytest.raises(StoreError, match=r"^store x is damaged: odd$"), reported("x"):
+        raise ValueError("odd")
+
+
+def test_rows_that_are_there_are_left_out_of_an_insert(connection: Connection) -> None:
+    tables.metadata.create_all(connection)
+    for value in ("first", "second"):
+        connection.execute(insert_new(connection, tables.meta), {"key": "a", "value": value})
+    announce(connection)  # nobody listens to a file
+
+    assert rows(connection, select(tables.meta)) == [{"key": "a", "value": "first"}]
+    assert newest(connection) == 0

@@ -6,8 +6,7 @@ from sqlite3 import connect
 from callgate.store import open_store
 
 
-async def test_stores_on_one_file_share_marks_and_names(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/callgate.db"
+async def test_stores_on_one_database_share_marks_and_names(url: str) -> None:
     one, other = await open_store(url), await open_store(url)
     await one.mark("talk", ["a"])
     await one.join("answer", "talk")

@@ -1,89 +1,164 @@
+import asyncio
 import os
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import connect
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
 
 from callgate.errors import SettingsError, StoreError
-from callgate.store import StoreMissingError, open_store, sqlite_path
-from callgate.store.setup import prepare
-from callgate.store.sqlite import create_file, engines
-from callgate.store.tables import SCHEMA_VERSION
+from callgate.model import ApprovalState, Effect
+from callgate.store import StoreMissingError, open_store, sqlite_path, tables
+from callgate.store.setup import newest_revision
+from callgate.store.sqlite import create_file
+from tests.samples import decided
+from tests.store.direct import execute
 
 
-async def salt_of(path: Path) -> bytes:
-    create_file(path)
-    pair = engines(path, 0.1)
-    try:
-        return await prepare(pair)
-    finally:
-        await pair.dispose()
+async def salt_of(url: str) -> bytes:
+    store = await open_store(url)
+    await store.close()
+    [(salt,)] = execute(url, "SELECT value FROM meta WHERE key = 'salt'")
+    return bytes.fromhex(str(salt))
 
 
-def run(path: Path, statement: str) -> None:
-    with closing(connect(path)) as other, other:
-        other.execute(statement)
+def revision(url: str) -> str:
+    [(found,)] = execute(url, "SELECT version_num FROM callgate_revision")
+    return str(found)
 
 
 async def test_salt_is_made_once_per_database(tmp_path: Path) -> None:
-    first, again = await salt_of(tmp_path / "a.db"), await salt_of(tmp_path / "a.db")
+    one, other = f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db"
+    first, again = await salt_of(one), await salt_of(one)
 
     assert len(first) == 32
-    assert first == again != await salt_of(tmp_path / "b.db")
+    assert first == again != await salt_of(other)
 
 
-async def test_newer_schema_is_refused(tmp_path: Path) -> None:
-    await salt_of(tmp_path / "a.db")
-    newer = SCHEMA_VERSION + 1
-    run(tmp_path / "a.db", f"UPDATE meta SET value = '{newer}' WHERE key = 'schema_version'")
+async def test_new_database_has_the_schema_of_the_code(fresh_url: str) -> None:
+    await salt_of(fresh_url)
+    engine = create_engine(fresh_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        options = {"version_table": tables.revision.name, "compare_type": False}
+        context = MigrationContext.configure(connection, opts=options)
+        differences = compare_metadata(context, tables.metadata)
+    engine.dispose()
+
+    assert differences == []
+    assert revision(fresh_url) == newest_revision()
+
+
+# A database file as Callgate wrote it before its schema had revisions.
+BEFORE_REVISIONS = Path(__file__).with_name("before_revisions.sql").read_text()
+
+
+def old_file(path: Path) -> str:
+    with closing(connect(path)) as file:
+        file.executescript(BEFORE_REVISIONS)
+    return f"sqlite:///{path}"
+
+
+async def test_older_file_is_brought_up_to_date_and_keeps_what_it_has(tmp_path: Path) -> None:
+    url = old_file(tmp_path / "a.db")
+
+    store = await open_store(url)
+    found = await store.find("assistants", "api.openai.com:443", "thread_1/run_1")
+    records = await store.records()
+    waiting = await store.approvals()
+    kept = await store.put([decided(Effect.ALLOW)], [])
+    await store.close()
+
+    assert [d.effect for d in found] == [Effect.DENY, Effect.DENY]
+    assert [record["kind"] for record in records] == ["call", "approval"]
+    assert [item.approval.state for item in waiting] == [ApprovalState.DENIED]
+    assert [d.effect for d in kept.values()] == [Effect.DENY]
+    assert revision(url) == newest_revision()
+
+
+async def test_file_from_before_what_can_be_brought_up_to_date_is_refused(tmp_path: Path) -> None:
+    url = old_file(tmp_path / "a.db")
+    execute(url, "UPDATE meta SET value = '3' WHERE key = 'schema_version'")
+
+    with pytest.raises(StoreError, match="schema version is 3, older than what can be"):
+        await open_store(url)
+    assert execute(url, "SELECT count(*) FROM records") == [(2,)]
+
+
+async def test_older_callgate_refuses_the_new_schema(tmp_path: Path) -> None:
+    url = old_file(tmp_path / "a.db")
+    await salt_of(url)
+
+    # which is what it compares with the version that it knows
+    assert execute(url, "SELECT value FROM meta WHERE key = 'schema_version'") != [
+        (tables.UNREVISED_VERSION,)
+    ]
+
+
+async def test_newer_schema_is_refused(fresh_url: str) -> None:
+    await salt_of(fresh_url)
+    execute(fresh_url, "UPDATE callgate_revision SET version_num = '9999'")
 
     with pytest.raises(
-        StoreError, match=f"has schema version {newer}, this Callgate knows {SCHEMA_VERSION}"
+        StoreError, match=f"schema is '9999', this Callgate knows '{newest_revision()}': use the"
     ):
-        await salt_of(tmp_path / "a.db")
+        await open_store(fresh_url)
 
 
-async def test_lost_salt_is_damage(tmp_path: Path) -> None:
-    await salt_of(tmp_path / "a.db")
-    run(tmp_path / "a.db", "DELETE FROM meta WHERE key = 'salt'")
+async def test_failed_migration_leaves_the_schema_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = old_file(tmp_path / "a.db")
+    execute(url, "CREATE INDEX records_at ON records (at)")  # so that the last step can not
+
+    with pytest.raises(StoreError, match="records_at already exists"):
+        await open_store(url)
+    assert execute(url, "SELECT name FROM sqlite_master WHERE name = 'callgate_revision'") == []
+
+    execute(url, "DROP INDEX records_at")
+    await salt_of(url)
+    assert revision(url) == newest_revision()
+
+
+async def test_lost_salt_is_damage(fresh_url: str) -> None:
+    await salt_of(fresh_url)
+    execute(fresh_url, "DELETE FROM meta WHERE key = 'salt'")
 
     with pytest.raises(StoreError, match="damaged"):
-        await salt_of(tmp_path / "a.db")
+        await open_store(fresh_url)
 
 
-async def test_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    run(tmp_path / "a.db", "CREATE TABLE songs (title)")
+async def test_database_of_something_else_is_left_alone(fresh_url: str) -> None:
+    if fresh_url.startswith("sqlite"):
+        create_file(sqlite_path(fresh_url))
+    execute(fresh_url, "CREATE TABLE songs (title TEXT)")
 
-    with pytest.raises(StoreError, match="has the tables songs"):
-        await salt_of(tmp_path / "a.db")
+    with pytest.raises(StoreError, match="belongs to something else, with the tables songs"):
+        await open_store(fresh_url)
 
 
 async def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_text("text " * 1000)
 
     with pytest.raises(StoreError, match=r"a\.db: file is not a database"):
-        await salt_of(tmp_path / "a.db")
+        await open_store(f"sqlite:///{tmp_path}/a.db")
 
 
-async def test_schema_is_made_though_another_process_was_faster(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    create_file(path)
-    slow, fast = engines(path, 0.1), engines(path, 0.1)
-    try:
-        async with slow.reader.connect():
-            salt = await prepare(fast)
-        assert await prepare(slow) == salt
-    finally:
-        await slow.dispose()
-        await fast.dispose()
+async def test_schema_is_made_though_another_process_was_faster(fresh_url: str) -> None:
+    stores = await asyncio.gather(*(open_store(fresh_url) for _ in range(4)))
+    for n, store in enumerate(stores):
+        await store.append([{"kind": "start", "n": n}])
+
+    assert len(await stores[0].records()) == 4
+    for store in stores:
+        await store.close()
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://localhost/callgate",
-        "postgres://localhost/callgate",
         "mysql://localhost/callgate",
         "sqlite://",
         "sqlite:///",
@@ -95,7 +170,9 @@ async def test_schema_is_made_though_another_process_was_faster(tmp_path: Path) 
     ],
 )
 async def test_other_urls_are_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match=r"use sqlite:///PATH \(PostgreSQL is not in this"):
+    with pytest.raises(
+        SettingsError, match="use sqlite:///PATH or postgresql://USER@HOST/DATABASE"
+    ):
         await open_store(url)
 
 
@@ -103,7 +180,7 @@ def test_password_in_a_refused_url_is_not_said() -> None:
     password = "hunter" + "2"
 
     with pytest.raises(SettingsError) as error:
-        sqlite_path(f"postgresql://kim:{password}@localhost/callgate")
+        sqlite_path(f"mysql://kim:{password}@localhost/callgate")
 
     assert password not in str(error.value)
 

@@ -11,23 +11,23 @@ from sqlalchemy import event
 from callgate.errors import StoreError
 from callgate.store.rows import record_row
 from callgate.store.setup import prepare
-from callgate.store.sqlite import Engines, create_file, engines
+from callgate.store.sqlite import SqliteDatabase, create_file
 from callgate.store.writer import Batch, Writer
 
 
 @pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Engines]:
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     path = tmp_path / "callgate.db"
     create_file(path)
-    pair = engines(path, 0.1)
-    await prepare(pair)
-    yield pair
-    await pair.dispose()
+    database = SqliteDatabase(path, 0.1)
+    await prepare(database)
+    yield database
+    await database.dispose()
 
 
 @pytest.fixture
-async def writer(pair: Engines) -> AsyncIterator[Writer]:
-    writer = Writer(pair.writer, pair.name)
+async def writer(database: SqliteDatabase) -> AsyncIterator[Writer]:
+    writer = Writer(database)
     yield writer
     await writer.drained()
 
@@ -39,7 +39,7 @@ class Job:
         self.name = name
         self.failure = failure
 
-    async def __call__(self, batch: Batch) -> str:
+    def __call__(self, batch: Batch) -> str:
         row = record_row({"kind": self.name}, "test", datetime(2030, 1, 1, tzinfo=UTC))
         batch.records.append(row)
         if self.failure:
@@ -47,32 +47,34 @@ class Job:
         return self.name
 
 
-def written(pair: Engines) -> list[str]:
-    with closing(connect(pair.name)) as other:
+def written(database: SqliteDatabase) -> list[str]:
+    with closing(connect(database.name)) as other:
         return [kind for (kind,) in other.execute("SELECT kind FROM records ORDER BY seq")]
 
 
-async def test_job_is_committed_when_it_returns(pair: Engines, writer: Writer) -> None:
+async def test_job_is_committed_when_it_returns(database: SqliteDatabase, writer: Writer) -> None:
     assert await writer.run(Job("a")) == "a"
-    assert written(pair) == ["a"]
+    assert written(database) == ["a"]
 
 
-async def test_jobs_that_come_together_share_transactions(pair: Engines, writer: Writer) -> None:
+async def test_jobs_that_come_together_share_transactions(
+    database: SqliteDatabase, writer: Writer
+) -> None:
     commits = 0
 
     def count(_connection: object) -> None:
         nonlocal commits
         commits += 1
 
-    event.listen(pair.writer.sync_engine, "commit", count)
+    event.listen(database._writer, "commit", count)
     names = [str(n) for n in range(450)]
 
     assert await asyncio.gather(*(writer.run(Job(name)) for name in names)) == names
-    assert written(pair) == names
+    assert written(database) == names
     assert commits == 3
 
 
-async def test_failing_job_fails_alone(pair: Engines, writer: Writer) -> None:
+async def test_failing_job_fails_alone(database: SqliteDatabase, writer: Writer) -> None:
     answers = await asyncio.gather(
         writer.run(Job("a")),
         writer.run(Job("b", ValueError("bad row"))),
@@ -82,22 +84,24 @@ async def test_failing_job_fails_alone(pair: Engines, writer: Writer) -> None:
 
     assert [answers[0], answers[2]] == ["a", "c"]
     assert isinstance(answers[1], StoreError)
-    assert written(pair) == ["a", "c"]
+    assert written(database) == ["a", "c"]
 
 
-async def test_locked_database_fails_all_without_trying_each(pair: Engines, writer: Writer) -> None:
-    with closing(connect(pair.name, isolation_level=None)) as other:
+async def test_locked_database_fails_all_without_trying_each(
+    database: SqliteDatabase, writer: Writer
+) -> None:
+    with closing(connect(database.name, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         answers = await asyncio.wait_for(
             asyncio.gather(*(writer.run(Job("a")) for _ in range(50)), return_exceptions=True), 2
         )
 
-    assert {str(answer) for answer in answers} == {f"store {pair.name}: database is locked"}
+    assert {str(answer) for answer in answers} == {f"store {database.name}: database is locked"}
     assert await writer.run(Job("b")) == "b"
-    assert written(pair) == ["b"]
+    assert written(database) == ["b"]
 
 
-async def test_bug_in_a_job_leaves_nobody_waiting(pair: Engines, writer: Writer) -> None:
+async def test_bug_in_a_job_leaves_nobody_waiting(database: SqliteDatabase, writer: Writer) -> None:
     loop = asyncio.get_running_loop()
     seen: list[object] = []
     loop.set_exception_handler(lambda _, context: seen.append(context["exception"]))
@@ -111,11 +115,13 @@ async def test_bug_in_a_job_leaves_nobody_waiting(pair: Engines, writer: Writer)
 
     assert isinstance(answers[0], StoreError)
     assert answers[1:] == ["b"] * 3
-    assert written(pair) == ["b"] * 3
+    assert written(database) == ["b"] * 3
     assert seen == [bug]
 
 
-async def test_cancelled_caller_does_not_cancel_its_job(pair: Engines, writer: Writer) -> None:
+async def test_cancelled_caller_does_not_cancel_its_job(
+    database: SqliteDatabase, writer: Writer
+) -> None:
     caller = asyncio.ensure_future(writer.run(Job("a")))
     await asyncio.sleep(0)
     caller.cancel()
@@ -123,4 +129,4 @@ async def test_cancelled_caller_does_not_cancel_its_job(pair: Engines, writer: W
         await caller
     await writer.drained()
 
-    assert written(pair) == ["a"]
+    assert written(database) == ["a"]

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from callgate.errors import SettingsError, StoreError
+from callgate.errors import SettingsError
 from callgate.store.base import Store
+from callgate.store.connection import Database
+from callgate.store.postgres import PostgresDatabase, is_postgres
+from callgate.store.setup import StoreMissingError
 from callgate.store.sql import SqlStore
-from callgate.store.sqlite import create_file, engines
+from callgate.store.sqlite import SqliteDatabase, create_file
+
+__all__ = ["StoreMissingError", "open_store", "sqlite_path"]
 
 _SQLITE = "sqlite:///"
-
-
-class StoreMissingError(StoreError):
-    """There is no database yet, and none was to be made."""
 
 
 def _now() -> datetime:
@@ -31,30 +32,40 @@ async def open_store(
     should_create: bool = True,
     clock: Callable[[], datetime] = _now,
     instance: str | None = None,
-    busy_timeout_seconds: float = 5.0,
+    timeout_seconds: float = 5.0,
 ) -> Store:
-    """Open the store at `sqlite:///PATH` (four slashes when PATH is absolute).
+    """Open the store at `sqlite:///PATH` (four slashes when PATH is absolute) or `postgresql://…`.
 
     `instance` names this process in its records; without it, host, process id and a random
-    part. A write that waits longer than `busy_timeout_seconds` for another process fails.
-    Raises SettingsError for another kind of URL, StoreMissingError for a missing file that is
-    not to be created, StoreError for a file that can not be used.
+    part. Work that waits longer than `timeout_seconds` for another process fails.
+    Raises SettingsError for another kind of URL, StoreMissingError for a store that is not
+    there and is not to be made, StoreError for one that can not be used.
     """
+    database = _database(url, timeout_seconds, should_create=should_create)
+    instance = instance or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return await SqlStore.open(
+        database, clock=clock, instance=instance, should_create=should_create
+    )
+
+
+def _database(url: str, timeout_seconds: float, *, should_create: bool) -> Database:
+    if is_postgres(url):
+        return PostgresDatabase(url, timeout_seconds)
     path = sqlite_path(url)
     if should_create:
         create_file(path)
-    elif not os.path.exists(path):  # noqa: ASYNC240 - one local look, at start
+    elif not path.exists():
         raise StoreMissingError(f"store {path} does not exist")
-    instance = instance or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    return await SqlStore.open(engines(path, busy_timeout_seconds), clock=clock, instance=instance)
+    return SqliteDatabase(path, timeout_seconds)
 
 
 def sqlite_path(url: str) -> Path:
     """The file of a `sqlite:///PATH` URL; raises SettingsError for anything else."""
     path = url.removeprefix(_SQLITE)
     if path == url or not path or path.startswith((":memory:", "file:")):
+        # of the URL only its kind is quoted: it may hold a password
         raise SettingsError(
             f"store: {url.partition(':')[0][:20]!r} URL not usable; "
-            "use sqlite:///PATH (PostgreSQL is not in this release)"
+            "use sqlite:///PATH or postgresql://USER@HOST/DATABASE"
         )
     return Path(path).expanduser().absolute()

@@ -87,6 +87,14 @@ class Store(Protocol):
         """Tell which of these approvals still wait for a person; quick, however many there are."""
         ...
 
+    async def stirred(self) -> None:
+        """Return when it is worth asking `pending` again.
+
+        That is when somebody may have answered, on this proxy or another, and after at most
+        a second in any case. Raises StoreError only for a store that is closed.
+        """
+        ...
+
     async def resolve(
         self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record
     ) -> Approval | None:

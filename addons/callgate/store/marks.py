@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import batched
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, select
 
 from callgate.store import tables
-from callgate.store.connection import rows
+from callgate.store.connection import insert_new, rows
 
 _MARKS_PER_QUERY = 500
 
@@ -26,32 +24,33 @@ _MARKED = select(tables.marks.c.mark).where(
     (tables.marks.c.conversation == bindparam("name")) | tables.marks.c.conversation.in_(_FIRST),
     tables.marks.c.mark.in_(bindparam("marks", expanding=True)),
 )
-_MARK = insert_or_ignore(tables.marks).on_conflict_do_nothing()
-_JOIN = insert_or_ignore(tables.conversations).on_conflict_do_nothing()
 
 
-async def put(connection: AsyncConnection, name: str, marks: Collection[str]) -> None:
+def put(connection: Connection, name: str, marks: Collection[str]) -> None:
     """Put marks on a conversation."""
-    first = await _first(connection, name)
-    await connection.execute(_MARK, [{"conversation": first, "mark": mark} for mark in marks])
+    first = _first(connection, name)
+    # in one order everywhere: two proxies that wait for each other's rows would not end
+    values = [{"conversation": first, "mark": mark} for mark in sorted(marks)]
+    connection.execute(insert_new(connection, tables.marks), values)
 
 
-async def found(connection: AsyncConnection, name: str, marks: Collection[str]) -> set[str]:
+def found(connection: Connection, name: str, marks: Collection[str]) -> set[str]:
     """Return those of the marks that a conversation has."""
     have: set[str] = set()
     for some in batched(marks, _MARKS_PER_QUERY):
-        listed = await rows(connection, _MARKED, {"name": name, "marks": some})
+        listed = rows(connection, _MARKED, {"name": name, "marks": some})
         have |= {row["mark"] for row in listed}
     return have
 
 
-async def join(connection: AsyncConnection, name: str, conversation: str) -> None:
+def join(connection: Connection, name: str, conversation: str) -> None:
     """Let a name stand for a conversation."""
-    first = await _first(connection, conversation)
+    first = _first(connection, conversation)
     if name != first:
-        await connection.execute(_JOIN, [{"name": name, "conversation": first}])
+        values = {"name": name, "conversation": first}
+        connection.execute(insert_new(connection, tables.conversations), values)
 
 
-async def _first(connection: AsyncConnection, name: str) -> str:
-    listed = await rows(connection, _FIRST, {"name": name})
+def _first(connection: Connection, name: str) -> str:
+    listed = rows(connection, _FIRST, {"name": name})
     return str(listed[0]["conversation"]) if listed else name

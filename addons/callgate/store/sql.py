@@ -9,30 +9,27 @@ from datetime import datetime
 from itertools import batched
 from typing import Any, Self
 
-from sqlalchemy import Select, bindparam, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from callgate.errors import StoreError
 from callgate.model import Approval, ApprovalState, CallKey, Decision
 from callgate.store import marks as marking
 from callgate.store import tables
 from callgate.store.base import ApprovalItem, Record
-from callgate.store.connection import connected, rows
+from callgate.store.connection import Database, announce, insert_new, rows
 from callgate.store.filters import belonging, matches
 from callgate.store.keyed import KeyedHash
 from callgate.store.outcome import as_of, remembered
+from callgate.store.pages import Pages
 from callgate.store.rows import (
     Row,
     approval_of,
     approval_row,
     decision_of,
     decision_row,
-    record_of,
     record_row,
 )
 from callgate.store.setup import prepare
-from callgate.store.sqlite import Engines
 from callgate.store.writer import Batch, Writer
 
 _KEYS_PER_QUERY = 500
@@ -67,9 +64,6 @@ _PENDING = select(tables.approvals.c.id).where(
     tables.approvals.c.state == ApprovalState.PENDING.value,
     tables.approvals.c.expires_at > bindparam("now"),
 )
-_REMEMBER = (
-    insert_or_ignore(tables.decisions).on_conflict_do_nothing().returning(tables.decisions.c.key)
-)
 
 
 class SqlStore:
@@ -79,32 +73,39 @@ class SqlStore:
     """
 
     def __init__(
-        self, engines: Engines, keyed: KeyedHash, *, clock: Callable[[], datetime], instance: str
+        self, database: Database, keyed: KeyedHash, *, clock: Callable[[], datetime], instance: str
     ) -> None:
-        """Take over the engines; `instance` names this process in its records."""
-        self._engines = engines
+        """Take over the database; `instance` names this process in its records."""
+        self._database = database
         self._keyed = keyed
         self._clock = clock
         self._instance = instance
-        self._writer = Writer(engines.writer, engines.name)
+        self._writer = Writer(database)
         self._reads: set[asyncio.Task[Any]] = set()
         self._is_closed = False
 
     @classmethod
-    async def open(cls, engines: Engines, *, clock: Callable[[], datetime], instance: str) -> Self:
-        """Make the schema where there is none and read the salt; raises StoreError."""
+    async def open(
+        cls,
+        database: Database,
+        *,
+        clock: Callable[[], datetime],
+        instance: str,
+        should_create: bool = True,
+    ) -> Self:
+        """Bring the schema up to date and read the salt; raises StoreError."""
         try:
-            salt = await prepare(engines)
+            salt = await prepare(database, should_create=should_create)
         except StoreError:
-            await engines.dispose()
+            await database.dispose()
             raise
-        return cls(engines, KeyedHash(salt), clock=clock, instance=instance)
+        return cls(database, KeyedHash(salt), clock=clock, instance=instance)
 
     async def get(self, keys: Sequence[CallKey]) -> dict[CallKey, Decision]:
         """See `Store.get`."""
 
-        async def read(connection: AsyncConnection) -> dict[CallKey, Decision]:
-            return await self._load(connection, keys)
+        def read(connection: Connection) -> dict[CallKey, Decision]:
+            return self._load(connection, keys)
 
         return await self._read(read)
 
@@ -112,8 +113,8 @@ class SqlStore:
         """See `Store.find`; the digest of a call is the keyed one, and good for `get`."""
         wanted = {"scope_key": self._keyed.scope(surface, origin, scope)}
 
-        async def read(connection: AsyncConnection) -> list[Decision]:
-            return [self._decision(row) for row in await rows(connection, _BY_SCOPE, wanted)]
+        def read(connection: Connection) -> list[Decision]:
+            return [self._decision(row) for row in rows(connection, _BY_SCOPE, wanted)]
 
         return await self._read(read)
 
@@ -121,10 +122,10 @@ class SqlStore:
         """See `Store.seen`; digests as in `find`."""
         wanted = list(dict.fromkeys(self._keyed.id(surface, origin, id) for id in ids))
 
-        async def read(connection: AsyncConnection) -> list[Decision]:
+        def read(connection: Connection) -> list[Decision]:
             found: list[Decision] = []
             for some in batched(wanted, _KEYS_PER_QUERY):
-                listed = await rows(connection, _BY_IDS, {"ids": some})
+                listed = rows(connection, _BY_IDS, {"ids": some})
                 found += [self._decision(row) for row in listed]
             return found
 
@@ -143,12 +144,12 @@ class SqlStore:
         given back and its records are appended, but it is not remembered.
         """
 
-        async def write(batch: Batch) -> dict[CallKey, Decision]:
+        def write(batch: Batch) -> dict[CallKey, Decision]:
             now = self._clock()
-            won = await self._insert(batch.connection, decisions)
+            won = self._insert(batch.connection, decisions)
             known = {d.call.key: remembered(d, now) for d in won}
             others = [d for d in decisions if d.call.key not in known]
-            known |= await self._load(batch.connection, [d.call.key for d in others])
+            known |= self._load(batch.connection, [d.call.key for d in others])
             for decision in others:
                 if decision.call.key not in known:
                     known[decision.call.key] = decision
@@ -161,7 +162,7 @@ class SqlStore:
     async def append(self, records: Sequence[Record]) -> None:
         """See `Store.append`."""
 
-        async def write(batch: Batch) -> None:
+        def write(batch: Batch) -> None:
             self._append(batch, records)
 
         await self._write(write)
@@ -173,25 +174,23 @@ class SqlStore:
         filters: Mapping[str, str] | None = None,
         after: int = 0,
     ) -> list[Record]:
-        """See `Store.records`; with both, the last N of those after."""
-        seq = tables.records.c.seq
-        query = select(tables.records).where(seq > after)
-        query = query.order_by(seq if last is None else seq.desc())
-        if not filters:
-            query = query.limit(last)
+        """See `Store.records`; with both, the last N of those after.
 
-        async def read(connection: AsyncConnection) -> list[Record]:
+        What is being written meanwhile comes with the next call: a record that another proxy
+        commits later never has a lower `seq` than one that was returned.
+        """
+
+        async def read() -> list[Record]:
+            pages = Pages(after, await self._database.settled(), is_backwards=last is not None)
+            if last and not filters:
+                pages.many = min(last, pages.many)
             found: list[Record] = []
-            async with connection.stream(query) as result:
-                async for row in result.mappings():
-                    if last is not None and len(found) >= last:
-                        break
-                    record = record_of(dict(row))
-                    if matches(record, filters or {}):
-                        found.append(record)
-            return found if last is None else found[::-1]
+            while pages.has_more and (last is None or len(found) < last):
+                page = await self._database.read(pages.next)
+                found += [record for record in page if matches(record, filters or {})]
+            return found if last is None else found[:last][::-1]
 
-        return await self._read(read)
+        return await self._answered(read())
 
     async def approval(self, id: str) -> ApprovalItem | None:
         """See `Store.approval`."""
@@ -213,11 +212,11 @@ class SqlStore:
     async def pending(self, ids: Collection[str]) -> frozenset[str]:
         """See `Store.pending`."""
 
-        async def read(connection: AsyncConnection) -> frozenset[str]:
+        def read(connection: Connection) -> frozenset[str]:
             found: set[str] = set()
             for some in batched(ids, _KEYS_PER_QUERY):
                 wanted = {"ids": some, "now": self._clock()}
-                found |= {row["id"] for row in await rows(connection, _PENDING, wanted)}
+                found |= {row["id"] for row in rows(connection, _PENDING, wanted)}
             return frozenset(found)
 
         return await self._read(read)
@@ -238,13 +237,19 @@ class SqlStore:
         answer = answer.values(state=state.value, decided_at=at, decided_by=by, note=note)
         query = select(approvals).where(approvals.c.id == id)
 
-        async def write(batch: Batch) -> Approval | None:
-            if (await batch.connection.execute(answer)).rowcount:
+        def write(batch: Batch) -> Approval | None:
+            if batch.connection.execute(answer).rowcount:
                 self._append(batch, [record])
-            found = await rows(batch.connection, query)
+                announce(batch.connection)
+            found = rows(batch.connection, query)
             return as_of(approval_of(found[0]), at) if found else None
 
         return await self._write(write)
+
+    async def stirred(self) -> None:
+        """See `Store.stirred`."""
+        self._refuse_when_closed()
+        await self._database.stirred()
 
     async def mark(self, conversation: str, marks: Collection[str]) -> None:
         """See `Store.mark`."""
@@ -252,8 +257,8 @@ class SqlStore:
             return
         name, hashed = self._keyed.conversation(conversation), list(map(self._keyed.mark, marks))
 
-        async def write(batch: Batch) -> None:
-            await marking.put(batch.connection, name, hashed)
+        def write(batch: Batch) -> None:
+            marking.put(batch.connection, name, hashed)
 
         await self._write(write)
 
@@ -262,8 +267,8 @@ class SqlStore:
         name = self._keyed.conversation(conversation)
         plain = {self._keyed.mark(mark): mark for mark in marks}
 
-        async def read(connection: AsyncConnection) -> set[str]:
-            return await marking.found(connection, name, plain)
+        def read(connection: Connection) -> set[str]:
+            return marking.found(connection, name, plain)
 
         return frozenset(plain[mark] for mark in await self._read(read))
 
@@ -271,8 +276,8 @@ class SqlStore:
         """See `Store.join`."""
         names = self._keyed.conversation(name), self._keyed.conversation(conversation)
 
-        async def write(batch: Batch) -> None:
-            await marking.join(batch.connection, *names)
+        def write(batch: Batch) -> None:
+            marking.join(batch.connection, *names)
 
         await self._write(write)
 
@@ -282,32 +287,30 @@ class SqlStore:
         await self._writer.drained()
         if self._reads:
             await asyncio.wait(self._reads)
-        await self._engines.dispose()
+        await self._database.dispose()
 
-    async def _write[T](self, write: Callable[[Batch], Coroutine[Any, Any, T]]) -> T:
+    async def _write[T](self, write: Callable[[Batch], T]) -> T:
         self._refuse_when_closed()
         return await self._writer.run(write)
 
-    async def _read[T](self, read: Callable[[AsyncConnection], Coroutine[Any, Any, T]]) -> T:
+    async def _read[T](self, read: Callable[[Connection], T]) -> T:
+        return await self._answered(self._database.read(read))
+
+    async def _answered[T](self, reading: Coroutine[Any, Any, T]) -> T:
+        if self._is_closed:
+            reading.close()
         self._refuse_when_closed()
-
-        async def work() -> T:
-            async with connected(self._engines.reader, self._engines.name) as connection:
-                return await read(connection)
-
         # a read cut off in the middle would leave its connection in an unknown state
-        task = asyncio.ensure_future(work())
+        task = asyncio.ensure_future(reading)
         self._reads.add(task)
         task.add_done_callback(self._reads.discard)
         return await asyncio.shield(task)
 
     def _refuse_when_closed(self) -> None:
         if self._is_closed:
-            raise StoreError(f"store {self._engines.name} is closed")
+            raise StoreError(f"store {self._database.name} is closed")
 
-    async def _insert(
-        self, connection: AsyncConnection, decisions: Sequence[Decision]
-    ) -> list[Decision]:
+    def _insert(self, connection: Connection, decisions: Sequence[Decision]) -> list[Decision]:
         """Insert what is final and new; return the decisions that won their key."""
         first: dict[str, Decision] = {}
         for decision in decisions:
@@ -317,25 +320,24 @@ class SqlStore:
             return []
         now = self._clock()
         values = [decision_row(decision, self._keyed, now) for decision in first.values()]
-        won = (await connection.execute(_REMEMBER, values)).scalars().all()
-        asked = [approval_row(a, key) for key in won if (a := first[key].approval) is not None]
+        remember = insert_new(connection, tables.decisions).returning(tables.decisions.c.key)
+        won = set(connection.execute(remember, values).scalars())
+        asked = [approval_row(a, key) for key in first if key in won and (a := first[key].approval)]
         if asked:
-            await connection.execute(insert(tables.approvals), asked)
-        return [first[key] for key in won]
+            connection.execute(insert(tables.approvals), asked)
+        return [decision for key, decision in first.items() if key in won]
 
     def _append(self, batch: Batch, records: Sequence[Record]) -> None:
         now = self._clock()
         batch.records += [record_row(record, self._instance, now) for record in records]
 
-    async def _load(
-        self, connection: AsyncConnection, keys: Sequence[CallKey]
-    ) -> dict[CallKey, Decision]:
+    def _load(self, connection: Connection, keys: Sequence[CallKey]) -> dict[CallKey, Decision]:
         wanted: dict[str, list[CallKey]] = {}
         for key in keys:
             wanted.setdefault(self._keyed.call(key), []).append(key)
         loaded: dict[CallKey, Decision] = {}
         for some in batched(wanted, _KEYS_PER_QUERY):
-            for row in await rows(connection, _BY_KEYS, {"keys": some}):
+            for row in rows(connection, _BY_KEYS, {"keys": some}):
                 decision = self._decision(row)
                 for key in wanted[row["key"]]:
                     call = replace(decision.call, digest=key.digest)
@@ -343,8 +345,8 @@ class SqlStore:
         return loaded
 
     async def _approvals(self, query: Select[Any]) -> list[ApprovalItem]:
-        async def read(connection: AsyncConnection) -> list[ApprovalItem]:
-            decisions = [self._decision(row) for row in await rows(connection, query)]
+        def read(connection: Connection) -> list[ApprovalItem]:
+            decisions = [self._decision(row) for row in rows(connection, query)]
             return [ApprovalItem(d.approval, d) for d in decisions if d.approval]
 
         return await self._read(read)

@@ -1,42 +1,30 @@
-"""SQLite's side of the store: the file, its modes, its connections."""
+"""SQLite's side of the store: the file, its modes, its connections, its threads."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 
 from callgate.errors import StoreError
+from callgate.store.connection import newest, reported
 
 _READERS = 4
+
+# How often waiting proxies look for a person's answer: a file wakes nobody.
+_LOOK_SECONDS = 0.25
 
 # In WAL mode a commit is in the operating system's cache before it returns, so `kill -9` loses
 # nothing with NORMAL; FULL would add an fsync to each commit against loss of power only.
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 _READER_PRAGMAS = ("query_only = ON",)
-
-
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """Two pools on one database, so that reading never waits for writing."""
-
-    reader: AsyncEngine
-    """Every statement sees what is committed; no transactions."""
-    writer: AsyncEngine
-    """One connection; every transaction takes the write lock at once."""
-    name: str
-    """Stands in error messages."""
-
-    async def dispose(self) -> None:
-        """Close every connection."""
-        await self.reader.dispose()
-        await self.writer.dispose()
 
 
 def create_file(path: Path) -> None:
@@ -53,35 +41,90 @@ def create_file(path: Path) -> None:
         raise StoreError(f"store {path}: {error.strerror or error}") from error
 
 
-def engines(path: Path, busy_timeout_seconds: float) -> Engines:
-    """Engines on an existing file; one that is missing later is never made anew."""
-    reader = _engine(
-        path,
-        busy_timeout_seconds,
-        _READER_PRAGMAS,
-        pool_size=_READERS,
-        isolation_level="AUTOCOMMIT",
-        # nothing to roll back, and each step costs a change of threads
-        skip_autocommit_rollback=True,
-    )
-    writer = _engine(path, busy_timeout_seconds, _WRITER_PRAGMAS, pool_size=1)
-    event.listen(writer.sync_engine, "begin", _begin_immediate)
-    return Engines(reader, writer, str(path))
+class SqliteDatabase:
+    """See `Database`; on an existing file: one that is missing later is never made anew.
+
+    Each piece of work is one function in one thread, so that a transaction costs one change
+    of threads, however many statements it has. There are two pools, so that reading never
+    waits for writing.
+    """
+
+    def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
+        """A write that waits longer for another process fails."""
+        self.name = str(path)
+        # a lock is waited for in SQLite; beyond that only a disk can be slow
+        self._seconds = 2 * busy_timeout_seconds + 5
+        self._reader = _engine(path, busy_timeout_seconds, _READER_PRAGMAS, _READERS)
+        self._writer = _engine(path, busy_timeout_seconds, _WRITER_PRAGMAS, 1)
+        event.listen(self._writer, "begin", _begin_immediate)
+        self._reading = ThreadPoolExecutor(_READERS, "callgate-store-read")
+        self._writing = ThreadPoolExecutor(1, "callgate-store-write")
+
+    async def read[T](self, work: Callable[[Connection], T]) -> T:
+        """See `Database.read`."""
+        return await self._run(self._reading, self._seconds, lambda: self._read(work))
+
+    async def write[T](self, work: Callable[[Connection], T], *, seconds: float | None = None) -> T:
+        """See `Database.write`; takes the write lock at once."""
+        seconds = seconds or self._seconds
+        return await self._run(self._writing, seconds, lambda: self._write(work))
+
+    async def settled(self) -> int:
+        """See `Database.settled`: only one process writes at a time."""
+        return await self.read(newest)
+
+    async def stirred(self) -> None:
+        """See `Database.stirred`."""
+        await asyncio.sleep(_LOOK_SECONDS)
+
+    async def dispose(self) -> None:
+        """See `Database.dispose`; waits for work that is under way."""
+        await asyncio.to_thread(self._dispose)
+
+    async def _run[T](self, pool: ThreadPoolExecutor, seconds: float, work: Callable[[], T]) -> T:
+        future = asyncio.get_running_loop().run_in_executor(pool, work)
+        done, _ = await asyncio.wait([future], timeout=seconds)
+        if not done:
+            future.cancel()  # what still waits for a thread is not begun
+            raise StoreError(f"store {self.name}: no answer within {seconds:g} s")
+        return await future
+
+    def _read[T](self, work: Callable[[Connection], T]) -> T:
+        with reported(self.name), self._reader.connect() as connection:
+            try:
+                return work(connection)
+            except SQLAlchemyError:
+                # thrown away, so that work goes on as soon as the cause is gone
+                connection.invalidate()
+                raise
+
+    def _write[T](self, work: Callable[[Connection], T]) -> T:
+        with reported(self.name), self._writer.connect() as connection:
+            try:
+                with connection.begin():
+                    return work(connection)
+            except SQLAlchemyError:
+                connection.invalidate()
+                raise
+
+    def _dispose(self) -> None:
+        for pool in (self._reading, self._writing):
+            pool.shutdown()
+        for engine in (self._reader, self._writer):
+            engine.dispose()
 
 
-def _engine(path: Path, timeout: float, pragmas: tuple[str, ...], **options: Any) -> AsyncEngine:
+def _engine(path: Path, timeout: float, pragmas: tuple[str, ...], connections: int) -> Engine:
     url = URL.create(
-        "sqlite+aiosqlite",
-        database=f"file:{quote(str(path))}",
-        query={"mode": "rw", "uri": "true"},
+        "sqlite", database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "true"}
     )
-    engine = create_async_engine(
+    engine = create_engine(
         url,
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=timeout,
-        **options,
         # transactions begin where `_begin_immediate` says, not where the driver guesses
-        connect_args={"isolation_level": None, "timeout": timeout},
+        connect_args={"isolation_level": None, "timeout": timeout, "check_same_thread": False},
     )
 
     def on_connect(connection: Any, entry: Any) -> None:
@@ -96,8 +139,8 @@ def _engine(path: Path, timeout: float, pragmas: tuple[str, ...], **options: Any
         if entry.info["file"] != _identity(path):
             raise DisconnectionError("the file was replaced")
 
-    event.listen(engine.sync_engine, "connect", on_connect)
-    event.listen(engine.sync_engine, "checkout", on_checkout)
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "checkout", on_checkout)
     return engine
 
 

@@ -1,5 +1,7 @@
 """The schema in SQLAlchemy Core; only what SQLite and PostgreSQL both have.
 
+What is made of it in a database is said by the revisions in `migrations`.
+
 Texts, JSON and times are kept in forms of our own: ids may hold NUL and lone surrogates, which
 PostgreSQL's text (and the surrogates, SQLite's) cannot carry, and a later hash over a record
 must see the very bytes that were written.
@@ -11,6 +13,7 @@ import json
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Dialect,
     ForeignKey,
@@ -25,7 +28,8 @@ from sqlalchemy import (
 
 from callgate.canonical import Json
 
-SCHEMA_VERSION = 4
+UNREVISED_VERSION = "4"
+"""The version, in `meta`, of a schema that was written before there were revisions."""
 
 
 def timestamp(moment: datetime) -> str:
@@ -79,7 +83,17 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
+# SQLite counts by itself only in columns of the type INTEGER, which has 64 bits there.
+_Seq = BigInteger().with_variant(Integer, "sqlite")
+
 metadata = MetaData()
+
+revision = Table(
+    "callgate_revision",
+    MetaData(),  # Alembic's own
+    Column("version_num", String(32), primary_key=True),
+)
+"""Which revision the schema has, see `migrations`."""
 
 meta = Table(
     "meta",
@@ -91,7 +105,7 @@ meta = Table(
 decisions = Table(
     "decisions",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", _Seq, primary_key=True, autoincrement=True),
     # Keyed hash over surface, origin, scope, call id and digest: ids have no limit, but a
     # B-tree entry of PostgreSQL has (2704 bytes), so the five can not be one index themselves.
     Column("key", String(64), nullable=False, unique=True),
@@ -107,6 +121,7 @@ decisions = Table(
     Column("body", JsonText, nullable=False),
     Index("decisions_scope_key", "scope_key", "seq"),
     Index("decisions_id_key", "id_key", "seq"),
+    Index("decisions_at", "at"),
     sqlite_autoincrement=True,
 )
 
@@ -127,11 +142,12 @@ approvals = Table(
 records = Table(
     "records",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", _Seq, primary_key=True, autoincrement=True),
     Column("instance", AnyText, nullable=False),
     Column("at", Moment, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("body", JsonText, nullable=False),
+    Index("records_at", "at"),
     # a seq is never given twice, even when old records have been removed
     sqlite_autoincrement=True,
 )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, insert
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
 from callgate.errors import StoreError
 from callgate.store import tables
-from callgate.store.connection import connected
+from callgate.store.connection import Database
 
 _JOBS_PER_TRANSACTION = 200
 
@@ -21,33 +21,35 @@ _JOBS_PER_TRANSACTION = 200
 class Batch:
     """One transaction in the making."""
 
-    connection: AsyncConnection
+    connection: Connection
     records: list[dict[str, object]] = field(default_factory=list)
     """Rows for `tables.records`, inserted together just before the commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    write: Callable[[Batch], Awaitable[object]]
+    write: Callable[[Batch], object]
     done: asyncio.Future[Any]
 
 
 class Writer:
     """Runs jobs in the order they came, many to a transaction.
 
-    Each job stays all or nothing: where a shared transaction fails, its jobs are tried one by
-    one. A cancelled caller does not cancel its job.
+    Each job stays all or nothing: where a shared transaction fails for what one of its jobs
+    wanted, they are tried one by one. A cancelled caller does not cancel its job.
     """
 
-    def __init__(self, engine: AsyncEngine, name: str) -> None:
-        """`name` stands in error messages."""
-        self._engine = engine
-        self._name = name
+    def __init__(self, database: Database) -> None:
+        """Nothing is written before the first job."""
+        self._database = database
         self._waiting: list[_Job] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def run[T](self, write: Callable[[Batch], Awaitable[T]]) -> T:
-        """Return what the job returned, once it is committed; raises StoreError."""
+    async def run[T](self, write: Callable[[Batch], T]) -> T:
+        """Return what the job returned, once it is committed; raises StoreError.
+
+        The job may be run again in a transaction of its own.
+        """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Job(write, done))
         self._start()
@@ -76,19 +78,20 @@ class Writer:
                 await self._commit(jobs)
             finally:
                 # whatever ends this task, nobody is left waiting
-                _fail(jobs, StoreError(f"store {self._name}: the write was given up"))
+                _fail(jobs, StoreError(f"store {self._database.name}: the write was given up"))
 
     async def _commit(self, jobs: Sequence[_Job]) -> None:
-        has_begun = False
+        def write(connection: Connection) -> list[object]:
+            batch = Batch(connection)
+            results = [job.write(batch) for job in jobs]
+            if batch.records:
+                connection.execute(insert(tables.records), batch.records)
+            return results
+
         try:
-            async with connected(self._engine, self._name) as connection, connection.begin():
-                has_begun = True
-                batch = Batch(connection)
-                results = [await job.write(batch) for job in jobs]
-                if batch.records:
-                    await connection.execute(insert(tables.records), batch.records)
+            results = await self._database.write(write)
         except StoreError as error:
-            if len(jobs) == 1 or not has_begun:
+            if len(jobs) == 1 or not _is_of_one_job(error):
                 _fail(jobs, error)
             else:
                 for job in jobs:
@@ -96,6 +99,14 @@ class Writer:
         else:
             for job, result in zip(jobs, results, strict=True):
                 job.done.set_result(result)
+
+
+def _is_of_one_job(error: StoreError) -> bool:
+    """Whether the cause was what one job wanted, and not a database that fails them all."""
+    cause = error.__cause__
+    # a bare StatementError: a value that could not be bound
+    is_value = isinstance(cause, ValueError | IntegrityError | DataError)
+    return is_value or type(cause) is StatementError
 
 
 def _fail(jobs: Sequence[_Job], error: StoreError) -> None:
