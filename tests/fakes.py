@@ -170,6 +170,12 @@ class MemoryStore:
     def _first(self, conversation: str) -> str:
         return self._names.get(conversation, conversation)
 
+    async def prune(self, before: datetime) -> bool:
+        self._check()
+        old = [record for record in self._records if str(record["at"]) < timestamp(before)]
+        self._records = self._records[len(old) :]
+        return bool(old)
+
     async def close(self) -> None:
         self._is_closed = True
 

@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "canonical exchange once hosts",
         "settings bodies outcome merging",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca",
-        "approvals conversations results lookup judgement sources toolbox",
+        "approvals conversations results lookup judgement sources toolbox retention",
         "stream polling",
         "gate",
         "turns",

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,24 @@ async def test_start_and_stop_are_recorded_with_what_is_loosened(
     assert (start["kind"], stop["kind"]) == ("start", "stop")
     assert start["loosened"] == ["mode=observe", "unknown_result=allow"]
     assert start["policy"] == policy.current.digest
+
+
+async def test_what_is_too_old_is_removed_at_start(tmp_path: Path) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=8)
+    store = await open_store(f"sqlite:///{tmp_path}/callgate.db", clock=lambda: long_ago)
+    await store.append([{"kind": "old"}, {"kind": "old"}])
+    await store.close()
+
+    made = await assemble(settings(tmp_path, retention_days=7), None, url, ROOTS)
+    kinds = ["old"]
+    for _ in range(600):
+        if "old" not in kinds:
+            break
+        await asyncio.sleep(0.05)
+        kinds = [str(r["kind"]) for r in await made.store.records()]
+    await made.close()
+
+    assert kinds == ["start", "retention"]
 
 
 async def test_without_a_policy_the_detectors_decide(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from callgate.policy import Policy, PolicyFile
 from callgate.polling import Polling
 from callgate.release import Releases
 from callgate.reporting import Reports
+from callgate.retention import Retention
 from callgate.roster import Roster, roster
 from callgate.scanners.flow import Flow
 from callgate.scanners.local import Local, inspector_of
@@ -88,7 +90,7 @@ async def assemble(
             settings, policy, store, parts, approval_url, upstream_roots, on_record
         )
         enforcement = _enforcement(engine, policy, parts, upstream_roots)
-        await _begin(settings, policy, store)
+        await _begin(settings, policy, store, parts)
         kept = parts.pop_all()
     return Assembled(settings, enforcement, store, engine.roster.states, kept)
 
@@ -110,12 +112,14 @@ async def running_engine(
         parts.push_async_callback(store.close)
         roots = Path(certifi.where())
         engine = await _engine(settings, policy, store, parts, approval_url, roots, on_record)
-        await _begin(settings, policy, store)
+        await _begin(settings, policy, store, parts)
         parts.push_async_callback(_end, settings, store)
         yield engine
 
 
-async def _begin(settings: Settings, policy: PolicyFile | None, store: Store) -> None:
+async def _begin(
+    settings: Settings, policy: PolicyFile | None, store: Store, parts: AsyncExitStack
+) -> None:
     digest = _policy_in_force(policy)().digest
     await store.append(
         [
@@ -124,6 +128,9 @@ async def _begin(settings: Settings, policy: PolicyFile | None, store: Store) ->
             )
         ]
     )
+    if settings.retention_days:
+        retention = Retention(store, lambda: datetime.now(UTC), settings.retention_days)
+        parts.push_async_callback(_ended, asyncio.ensure_future(retention.run()))
 
 
 async def _end(settings: Settings, store: Store) -> None:
@@ -215,6 +222,11 @@ def _enforcement(
     delivery = Delivery(gate, lookup, settlement, conversations, toolbox)
     releases = Releases(gate, lookup, settlement, conversations, toolbox, choices.max_bytes)
     return Enforcement(gate, wayback, delivery, releases, choices)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _upstream(settings: Settings, roots: Path) -> upstream.HttpUpstream:

@@ -110,7 +110,9 @@ class Settings(BaseModel):
     )
     policy: Path | None = Field(default=None, description="policy file (callgate.yaml)")
     store: str = Field(
-        default="", description="database URL; empty means sqlite in the home folder"
+        default="",
+        description="`sqlite:///PATH` or, for many proxies, `postgresql://USER@HOST/DATABASE`; "
+        "empty means sqlite in the home folder",
     )
     scanner: Names = Field(
         default=("local",),
@@ -153,6 +155,10 @@ class Settings(BaseModel):
     )
     approval_ttl_seconds: Annotated[int, Field(ge=1)] = Field(
         default=3600, description="a call that nobody decided on is denied after this"
+    )
+    retention_days: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="remove calls, approvals and records older than this; 0 keeps everything",
     )
     upstream_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
         default=30.0, description="for Callgate's own requests to the API"

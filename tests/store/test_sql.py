@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 import secrets
 import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from callgate import canonical
 from callgate.errors import StoreError
 from callgate.model import ApprovalState, Effect
 from callgate.store import StoreMissingError, open_store
 from callgate.store.base import Store
-from tests.samples import decided, pending, tool_call
+from tests.fakes import FakeClock
+from tests.samples import NOON, decided, pending, tool_call
 from tests.store.conftest import Opener
 from tests.store.contract import StoreContract, one, record, resolve
 from tests.store.direct import contents, execute
@@ -105,7 +109,8 @@ _PUT_FOREVER = """
 import asyncio, itertools, sys
 from dataclasses import replace
 from callgate.store import StoreMissingError, open_store
-from tests.samples import decided, tool_call
+from tests.fakes import FakeClock
+from tests.samples import NOON, decided, tool_call
 
 async def main():
     store = await open_store(sys.argv[1])
@@ -291,6 +296,81 @@ async def test_answer_on_one_proxy_wakes_another(store: Store, opened: Opener) -
             break
 
     assert await other.pending([asked.approval.id]) == frozenset()
+
+
+# -- retention
+
+
+async def test_what_is_old_is_removed(store: Store, clock: FakeClock) -> None:
+    old, waiting = (
+        decided(call=tool_call("old")),
+        pending(tool_call("waiting"), ttl_seconds=1e7),
+    )
+    answered = pending(tool_call("answered"))
+    await store.put([old, waiting, answered], [record(n=1), record(n=2)])
+    await resolve(store, answered, ApprovalState.APPROVED)
+    clock.advance(86400)
+    new = decided(call=tool_call("new"))
+    await store.put([new], [record(n=3)])
+
+    assert await store.prune(clock() - timedelta(hours=1))
+    assert not await store.prune(clock() - timedelta(hours=1))
+
+    keys = [d.call.key for d in (old, waiting, answered, new)]
+    assert set(await store.get(keys)) == {waiting.call.key, new.call.key}
+    assert [item.decision.call.id for item in await store.approvals()] == ["waiting"]
+    assert [r.get("n", r["kind"]) for r in await store.records()] == [3, "retention"]
+
+
+async def test_nothing_young_is_removed(store: Store, clock: FakeClock) -> None:
+    put = await store.put([decided()], [record(n=1)])
+
+    assert not await store.prune(clock())
+    assert await store.get(list(put)) == put
+    assert len(await store.records()) == 1
+
+
+async def test_removal_says_where_the_log_was_cut(store: Store, clock: FakeClock) -> None:
+    await store.append([record(n=1), record(n=2)])
+    last = (await store.records())[-1]
+    clock.advance(86400)
+    await store.append([record(n=3)])
+
+    await store.prune(clock())
+    kept, cut = await store.records()
+
+    digest = hashlib.sha256(canonical.dump(dict(last))).hexdigest()
+    assert kept["seq"] == 3
+    assert cut["before"] == "2030-01-02T12:00:00.000000Z"
+    assert cut["removed"] == 2
+    assert cut["anchors"] == [{"instance": last["instance"], "seq": 2, "digest": digest}]
+
+
+async def test_much_that_is_old_is_removed_in_parts(store: Store, clock: FakeClock) -> None:
+    await store.put([decided(call=tool_call(str(n))) for n in range(600)], [])
+    await store.append([record(n=n) for n in range(600)])
+    clock.advance(86400)
+
+    rounds = 0
+    while await store.prune(clock() - timedelta(hours=1)):
+        rounds += 1
+
+    assert rounds == 2
+    assert {r["kind"] for r in await store.records()} == {"retention"}
+    assert await store.find("assistants", "api.openai.com:443", "thread_1/run_1") == []
+
+
+async def test_clock_that_went_back_leaves_no_hole(store: Store, clock: FakeClock) -> None:
+    await store.append([record(n=1)])
+    clock.advance(86400)
+    await store.append([record(n=2)])
+    clock.advance(-86400)
+    await store.append([record(n=3)])
+    clock.advance(90000)
+
+    await store.prune(NOON + timedelta(hours=1))
+
+    assert [r.get("n") for r in await store.records()][:2] == [2, 3]
 
 
 # -- secrets

@@ -120,6 +120,15 @@ class Store(Protocol):
         """Let a name stand for a conversation too; one that already stands for another stays."""
         ...
 
+    async def prune(self, before: datetime) -> bool:
+        """Remove decisions, approvals and records older than this, a part of them at a time.
+
+        What waits for a person stays. Where records go, one of the kind `retention` is
+        appended, all or nothing, that says where each chain was cut. Returns whether there
+        was something to remove.
+        """
+        ...
+
     async def close(self) -> None:
         """Flush and close; idempotent."""
         ...

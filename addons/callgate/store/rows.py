@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from callgate.canonical import Json
 from callgate.model import (
     Approval,
     ApprovalState,
@@ -128,6 +129,16 @@ def record_row(record: Record, instance: str, at: datetime) -> dict[str, object]
     """Values for `tables.records`."""
     body = {key: value for key, value in record.items() if key != "kind"}
     return {"instance": instance, "at": at, "kind": record["kind"], "body": body}
+
+
+def retention_record(before: datetime, removed: int, anchors: list[Json]) -> Record:
+    """The record that stands for older ones that were removed."""
+    return {
+        "kind": "retention",
+        "before": timestamp(before),
+        "removed": removed,
+        "anchors": anchors,
+    }
 
 
 def record_of(row: Row) -> Record:

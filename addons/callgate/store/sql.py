@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, bindparam, insert, select, update
 from callgate.errors import StoreError
 from callgate.model import Approval, ApprovalState, CallKey, Decision
 from callgate.store import marks as marking
-from callgate.store import tables
+from callgate.store import pruning, tables
 from callgate.store.base import ApprovalItem, Record
 from callgate.store.connection import Database, announce, insert_new, rows
 from callgate.store.filters import belonging, matches
@@ -28,6 +28,7 @@ from callgate.store.rows import (
     decision_of,
     decision_row,
     record_row,
+    retention_record,
 )
 from callgate.store.setup import prepare
 from callgate.store.writer import Batch, Writer
@@ -280,6 +281,19 @@ class SqlStore:
             marking.join(batch.connection, *names)
 
         await self._write(write)
+
+    async def prune(self, before: datetime) -> bool:
+        """See `Store.prune`."""
+
+        def write(batch: Batch) -> bool:
+            decisions = pruning.decisions(batch.connection, before, self._clock())
+            removed = pruning.records(batch.connection, before)
+            if removed:
+                cut = retention_record(before, len(removed), pruning.anchors(removed))
+                self._append(batch, [cut])
+            return bool(decisions or removed)
+
+        return await self._write(write)
 
     async def close(self) -> None:
         """See `Store.close`."""
