@@ -1,0 +1,90 @@
+"""Several gates on one PostgreSQL, behind HAProxy, as in `deploy/`."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.e2e.gate import Gate
+
+CONFIG = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
+HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+
+_START_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Gates that are one to their clients."""
+
+    gates: Sequence[Gate]
+    proxy: str
+    """The balancer's address, as a URL."""
+
+    def client_environment(self, base_url: str) -> dict[str, str]:
+        """See `Gate.client_environment`: through the balancer."""
+        return {**self.gates[0].client_environment(base_url), "HTTPS_PROXY": self.proxy}
+
+
+def start_gates(
+    folder: Path, many: int, flags: Sequence[str], settings: Mapping[str, str]
+) -> list[Gate]:
+    """Start gates with homes of their own and one CA; the caller stops them."""
+    gates: list[Gate] = []
+    for number in range(many):
+        home = folder / f"home-{number}"
+        if gates:
+            shutil.copytree(gates[0].home / "ca", home / "ca")
+        gates.append(Gate(home, flags, settings))
+        gates[-1].start()
+    return gates
+
+
+@contextmanager
+def balanced(folder: Path, gates: Sequence[Gate]) -> Iterator[Fleet]:
+    """Put HAProxy before gates, with the configuration that `deploy/` has."""
+    assert HAPROXY
+    port = _free_port()
+    head, _, _ = CONFIG.read_text().partition("  server ")
+    lines = [
+        f"  server gate-{n} 127.0.0.1:{urlsplit(gate.proxy).port} check"
+        for n, gate in enumerate(gates)
+    ]
+    file = folder / "haproxy.cfg"
+    file.write_text(head.replace("bind :8080", f"bind 127.0.0.1:{port}") + "\n".join(lines) + "\n")
+    with (folder / "haproxy.log").open("w") as log:
+        process = subprocess.Popen([HAPROXY, "-db", "-f", str(file)], stdout=log, stderr=log)
+    try:
+        _wait_until(lambda: _answers(port))
+        yield Fleet(gates, f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _wait_until(is_true: Callable[[], bool]) -> None:
+    for _ in range(_START_SECONDS * 20):
+        if is_true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not become true")
