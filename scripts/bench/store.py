@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from callgate.store import open_store
@@ -48,7 +49,7 @@ def worker(store: Store, work: str, tag: str) -> Callable[[], Awaitable[object]]
 
 
 async def measure(url: str, work: str, tasks: int, seconds: float) -> list[float]:
-    """Latencies, in milliseconds; begins when a line comes on standard input."""
+    """CPU time, then latencies, in milliseconds; begins when a line comes on standard input."""
     store = await open_store(url)
     once = worker(store, work, str(os.getpid()))
     await once()
@@ -63,9 +64,11 @@ async def measure(url: str, work: str, tasks: int, seconds: float) -> list[float
             await once()
             latencies.append((time.perf_counter() - start) * 1000)
 
+    before = time.process_time()
     await asyncio.gather(*(go_on() for _ in range(tasks)))
+    cpu_ms = (time.process_time() - before) * 1000
     await store.close()
-    return latencies
+    return [cpu_ms, *latencies]
 
 
 async def fill(url: str) -> None:
@@ -75,8 +78,18 @@ async def fill(url: str) -> None:
     await store.close()
 
 
-def run(url: str, work: str, processes: int, tasks: int, seconds: float) -> tuple[float, float]:
-    """Operations a second of all processes together, and the median latency."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Of all processes together."""
+
+    per_second: float
+    p50_ms: float
+    cpu_ms: float
+    """Of the processes, not of PostgreSQL, for each operation."""
+
+
+def run(url: str, work: str, processes: int, tasks: int, seconds: float) -> Sample:
+    """Start the processes, let them begin together, and put what they measured together."""
     command = [sys.executable, __file__, "--worker", url, work, str(tasks), str(seconds)]
     pipe = subprocess.PIPE
     children = [
@@ -89,16 +102,18 @@ def run(url: str, work: str, processes: int, tasks: int, seconds: float) -> tupl
         assert child.stdin
         child.stdin.write("go\n")
         child.stdin.flush()
-    latencies = [float(word) for child in children for word in child.communicate()[0].split()]
-    return len(latencies) / seconds, statistics.median(latencies)
+    told = [[float(word) for word in child.communicate()[0].split()] for child in children]
+    latencies = [latency for _, *latencies in told for latency in latencies]
+    cpu_ms = sum(cpu for cpu, *_ in told)
+    return Sample(len(latencies) / seconds, statistics.median(latencies), cpu_ms / len(latencies))
 
 
 @contextmanager
-def stores() -> Iterator[dict[str, str]]:
+def stores(*, is_durable: bool) -> Iterator[dict[str, str]]:
     """An empty store of each kind."""
     with (
         tempfile.TemporaryDirectory(prefix="pg") as folder,
-        postgres(Path(folder), is_durable=True) as server,
+        postgres(Path(folder), is_durable=is_durable) as server,
     ):
         urls = {"sqlite": f"sqlite:///{folder}/callgate.db", "postgresql": server.fresh()}
         for url in urls.values():
@@ -112,24 +127,31 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--tasks", type=int, nargs="+", default=[1, 16], help="a process")
+    parser.add_argument("--no-fsync", action="store_true", help="PostgreSQL without its disk")
     arguments = parser.parse_args()
     print(
-        "store      work     tasks processes      ops/s    p50 ms   ratio to one process [min..max]"
+        f"{'store':<11}{'work':<8}{'tasks':>6}{'processes':>10}{'ops/s':>9}{'p50 ms':>8}"
+        f"{'CPU ms/op':>10}   ratio to one process [min..max]"
     )
-    with stores() as urls:
+    with stores(is_durable=not arguments.no_fsync) as urls:
         for name, work, tasks in itertools.product(urls, WORK, arguments.tasks):
-            found: dict[int, list[tuple[float, float]]] = {n: [] for n in arguments.processes}
+            found: dict[int, list[Sample]] = {n: [] for n in arguments.processes}
             for _ in range(arguments.repeats):
                 for many in arguments.processes:
                     found[many].append(run(urls[name], work, many, tasks, arguments.seconds))
-            one = [rate for rate, _ in found[arguments.processes[0]]]
-            for many, measured in found.items():
-                ratios = [rate / base for (rate, _), base in zip(measured, one, strict=True)]
-                rate, p50 = (statistics.median(column) for column in zip(*measured, strict=True))
-                spread = f"{statistics.median(ratios):.2f} [{min(ratios):.2f}..{max(ratios):.2f}]"
-                print(
-                    f"{name:<11}{work:<9}{tasks:>5}{many:>10}{rate:>11.0f}{p50:>10.2f}   {spread}"
-                )
+            one = found[arguments.processes[0]]
+            for many, samples in found.items():
+                print(f"{name:<11}{work:<8}{tasks:>6}{many:>10}{row(samples, one)}", flush=True)
+
+
+def row(samples: Sequence[Sample], one: Sequence[Sample]) -> str:
+    """Medians, and how many times as much as the first number of processes did."""
+    ratios = [a.per_second / b.per_second for a, b in zip(samples, one, strict=True)]
+    rate = statistics.median(sample.per_second for sample in samples)
+    p50 = statistics.median(sample.p50_ms for sample in samples)
+    cpu = statistics.median(sample.cpu_ms for sample in samples)
+    spread = f"{statistics.median(ratios):.2f} [{min(ratios):.2f}..{max(ratios):.2f}]"
+    return f"{rate:>9.0f}{p50:>8.2f}{cpu:>10.3f}   {spread}"
 
 
 if __name__ == "__main__":

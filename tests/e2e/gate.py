@@ -92,8 +92,9 @@ class Gate:
         line = _first_line(self._process)
         ready = READY.fullmatch(line.strip())
         if not ready:
+            code = self._process.poll()
             self.kill()
-            raise AssertionError(f"no ready line but {line!r}; log:\n{self.log}")
+            raise AssertionError(f"no ready line but {line!r}, exit {code}; log:\n{self.log}")
         self.proxy, self.console, self.ca = ready.groups()
 
     def stop(self) -> int:
