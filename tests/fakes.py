@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from callgate.chain import Sealed
 from callgate.errors import StoreError
 from callgate.model import Approval, ApprovalState, CallKey, Decision
-from callgate.store.base import ApprovalItem, Record
+from callgate.store.base import ApprovalItem, ChainState, Line, Record
 from callgate.store.filters import belonging, matches
 from callgate.store.keyed import KeyedHash
 from callgate.store.outcome import as_of, remembered
@@ -112,6 +113,21 @@ class MemoryStore:
         self._check()
         found = [record for record in self._records[after:] if matches(record, filters or {})]
         return found if last is None else found[len(found) - min(last, len(found)) :]
+
+    async def lines(self, *, after: int = 0, many: int = 1000) -> list[Line]:
+        self._check()
+        return []
+
+    async def following(self, instance: str, number: int) -> list[Sealed]:
+        self._check()
+        return []
+
+    async def chains(self) -> list[ChainState]:
+        self._check()
+        return []
+
+    async def cut(self, seq: int) -> int:
+        raise ValueError("only a proxy cuts its own chain")
 
     async def approval(self, id: str) -> ApprovalItem | None:
         found = [item for item in await self.approvals() if item.approval.id == id]

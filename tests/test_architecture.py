@@ -18,8 +18,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
         "__init__ model errors",
-        "canonical exchange once hosts",
-        "settings bodies outcome merging",
+        "canonical exchange once hosts files",
+        "settings bodies outcome merging chain",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca",
         "approvals conversations results lookup judgement sources toolbox retention",
         "stream polling",
@@ -69,6 +69,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
             "store/migrations/env",
             "store/migrations/versions/r0001_memory",
             "store/migrations/versions/r0002_retention",
+            "store/migrations/versions/r0003_chains",
         ),
         "run by Alembic on both stores: tests/store/test_setup.py",
     ),

@@ -138,26 +138,6 @@ def test_public_files_are_made_again_from_the_key_file(tmp_path: Path) -> None:
     assert before in authority.bundle.read_bytes()
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    ca.write_private(path, b"one")
-
-    with pytest.raises(TypeError):
-        ca.write_private(path, "text")  # type: ignore[arg-type]
-
-    assert path.read_bytes() == b"one"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_file_that_is_there_is_kept_where_that_is_wanted(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    ca.write_private(path, b"one", replace=False)
-    ca.write_private(path, b"two", replace=False)
-
-    assert path.read_bytes() == b"one"
-    assert mode_of(path) == 0o600
-
-
 # -- bundles --------------------------------------------------------------------------------
 
 

@@ -326,3 +326,14 @@ def test_scanners_join_by_their_keys_unless_others_are_named(
     environ: dict[str, str], asked: tuple[str, ...]
 ) -> None:
     assert load({}, environ, {}).scanner == asked
+
+
+@pytest.mark.parametrize("address", ["/dev/log", "127.0.0.1:514", "log.internal:514", ""])
+def test_syslog_is_a_socket_or_an_address(address: str) -> None:
+    assert load({"audit_syslog": address}, {}, {}).audit_syslog == address
+
+
+@pytest.mark.parametrize("address", ["syslog", "host:port", "host:99999"])
+def test_other_addresses_of_syslog_are_an_error(address: str) -> None:
+    with pytest.raises(SettingsError, match="--audit-syslog: expected HOST:PORT"):
+        load({"audit_syslog": address}, {}, {})

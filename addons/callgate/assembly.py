@@ -16,11 +16,17 @@ import certifi
 from callgate import __version__, canonical, upstream
 from callgate.approvals import Approvals
 from callgate.audit import record
+from callgate.audit.keys import Keys
+from callgate.audit.ledger import Ledger
+from callgate.audit.mirror import FileSink, Mirror, Sink, SyslogSink
+from callgate.audit.raw import Raw, read_recipient
 from callgate.canonical import Json
+from callgate.chain import Sealed
 from callgate.conversations import Conversations
 from callgate.delivery import Delivery
 from callgate.detectors import Inspector, redact, redact_text
 from callgate.detectors.instructions import Instructions
+from callgate.detectors.redaction import found_texts
 from callgate.enforcement import Enforcement
 from callgate.errors import JsonError, SettingsError
 from callgate.gate import Gate, Redact, Rules
@@ -32,7 +38,7 @@ from callgate.polling import Polling
 from callgate.release import Releases
 from callgate.reporting import Reports
 from callgate.retention import Retention
-from callgate.roster import Roster, roster
+from callgate.roster import GATEWAYS, Roster, roster
 from callgate.scanners.flow import Flow
 from callgate.scanners.local import Local, inspector_of
 from callgate.settings import Settings
@@ -84,13 +90,18 @@ async def assemble(
 ) -> Assembled:
     """Build the gate; raises SettingsError or StoreError, and leaves nothing open then."""
     async with AsyncExitStack() as parts:
-        store = await open_store(settings.store_url)
+        current = _policy_in_force(policy)
+        inspector = inspector_of(current)
+        mirrors: list[Mirror] = []
+        ledger = _ledger(settings, current, inspector, mirrors)
+        store = await open_store(settings.store_url, chain=ledger)
         parts.push_async_callback(store.close)
+        await _mirrors(settings, store, ledger.instance, mirrors, parts)
         engine = await _engine(
-            settings, policy, store, parts, approval_url, upstream_roots, on_record
+            settings, current, inspector, store, parts, approval_url, upstream_roots, on_record
         )
-        enforcement = _enforcement(engine, policy, parts, upstream_roots)
-        await _begin(settings, policy, store, parts)
+        enforcement = _enforcement(engine, current, parts, upstream_roots)
+        await _begin(settings, current, store, parts)
         kept = parts.pop_all()
     return Assembled(settings, enforcement, store, engine.roster.states, kept)
 
@@ -104,30 +115,36 @@ async def running_engine(
 ) -> AsyncIterator[Engine]:
     """An engine without a proxy; start and end are recorded; raises SettingsError, StoreError.
 
-    Only the local scanner is asked: another gateway's address may well be this engine's own.
+    Other gateways are not asked: the address of one may well be this engine's own.
     """
-    settings = settings.model_copy(update={"scanner": (Local.name,), "advisory_scanner": ()})
+    named = tuple(name for name in settings.scanner if name not in GATEWAYS)
+    settings = settings.model_copy(
+        update={"scanner": named or (Local.name,), "advisory_scanner": ()}
+    )
     async with AsyncExitStack() as parts:
-        store = await open_store(settings.store_url)
+        current = _policy_in_force(policy)
+        inspector = inspector_of(current)
+        mirrors: list[Mirror] = []
+        ledger = _ledger(settings, current, inspector, mirrors)
+        store = await open_store(settings.store_url, chain=ledger)
         parts.push_async_callback(store.close)
+        await _mirrors(settings, store, ledger.instance, mirrors, parts)
         roots = Path(certifi.where())
-        engine = await _engine(settings, policy, store, parts, approval_url, roots, on_record)
-        await _begin(settings, policy, store, parts)
+        engine = await _engine(
+            settings, current, inspector, store, parts, approval_url, roots, on_record
+        )
+        await _begin(settings, current, store, parts)
         parts.push_async_callback(_end, settings, store)
         yield engine
 
 
 async def _begin(
-    settings: Settings, policy: PolicyFile | None, store: Store, parts: AsyncExitStack
+    settings: Settings, current: Callable[[], Policy], store: Store, parts: AsyncExitStack
 ) -> None:
-    digest = _policy_in_force(policy)().digest
-    await store.append(
-        [
-            record.process_record(
-                "start", __version__, settings.mode, settings.loosened, policy=digest
-            )
-        ]
+    start = record.process_record(
+        "start", __version__, settings.mode, settings.loosened, policy=current().digest
     )
+    await store.append([start])
     if settings.retention_days:
         retention = Retention(store, lambda: datetime.now(UTC), settings.retention_days)
         parts.push_async_callback(_ended, asyncio.ensure_future(retention.run()))
@@ -142,17 +159,60 @@ def _policy_in_force(policy: PolicyFile | None) -> Callable[[], Policy]:
     return lambda: policy.current if policy else permissive
 
 
+async def _mirrors(
+    settings: Settings, store: Store, instance: str, mirrors: list[Mirror], parts: AsyncExitStack
+) -> None:
+    """Begin to mirror what the ledger commits from now on; raises StoreError."""
+    sinks: list[Sink] = []
+    if settings.audit_file:
+        sinks.append(FileSink(settings.audit_file.expanduser(), instance))
+    if settings.audit_syslog:
+        sinks.append(SyslogSink(settings.audit_syslog))
+    numbers = {chain.instance: chain.head.number for chain in await store.chains()}
+
+    async def following(number: int) -> Sequence[Sealed]:
+        return await store.following(instance, number)
+
+    mirrors += [Mirror(sink, following, numbers.get(instance, 0)) for sink in sinks]
+    for mirror in mirrors:
+        parts.push_async_callback(mirror.close)
+
+
+def _ledger(
+    settings: Settings,
+    current: Callable[[], Policy],
+    inspector: Inspector,
+    mirrors: Sequence[Mirror],
+) -> Ledger:
+    def stamp() -> dict[str, Json]:
+        # a new policy counts from the next record on, in each of them
+        said: dict[str, Json] = {"version": __version__, "mode": settings.mode.value}
+        said["policy"] = current().digest
+        return said | ({"loosened": list(settings.loosened)} if settings.loosened else {})
+
+    def wake() -> None:
+        for mirror in mirrors:
+            mirror.wake()
+
+    return Ledger(
+        Keys(settings.home.expanduser() / "keys"),
+        lambda: datetime.now(UTC),
+        stamp,
+        wake,
+        redact=lambda text: redact_text(text, inspector),
+    )
+
+
 async def _engine(
     settings: Settings,
-    policy: PolicyFile | None,
+    current: Callable[[], Policy],
+    inspector: Inspector,
     store: Store,
     parts: AsyncExitStack,
     approval_url: Callable[[str], str],
     upstream_roots: Path,
     on_record: Callable[[Record], None] | None,
 ) -> Engine:
-    current = _policy_in_force(policy)
-    inspector = inspector_of(current)
     conversations = Conversations(store)
     named = roster(settings, os.environ, lambda: Local(current, inspector), upstream_roots)
     # whoever else is asked: what a conversation has heard is known here only
@@ -182,6 +242,7 @@ async def _engine(
         lambda: current().digest,
         on_record,
         polling.follow,
+        _raw(settings, store),
     )
     of_results = result_inspector(inspector_of(current, Instructions()))
     await polling.resume()
@@ -189,7 +250,7 @@ async def _engine(
 
 
 def _enforcement(
-    engine: Engine, policy: PolicyFile | None, parts: AsyncExitStack, upstream_roots: Path
+    engine: Engine, current: Callable[[], Policy], parts: AsyncExitStack, upstream_roots: Path
 ) -> Enforcement:
     settings, gate, conversations = engine.settings, engine.gate, engine.conversations
     sender = _upstream(settings, upstream_roots)
@@ -206,7 +267,6 @@ def _enforcement(
         results=settings.results,
     )
     lookup = Lookup(sender)
-    current = _policy_in_force(policy)
     toolbox = Toolbox()
     wayback = WayBack(
         gate,
@@ -227,6 +287,11 @@ def _enforcement(
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
+
+
+def _raw(settings: Settings, store: Store) -> Raw:
+    keep = settings.keep_arguments
+    return Raw(store.keyed, found_texts, read_recipient(keep) if keep else None)
 
 
 def _upstream(settings: Settings, roots: Path) -> upstream.HttpUpstream:

@@ -6,10 +6,8 @@ One per machine, made at first use, never in version control. mitmproxy reads
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from callgate.errors import SettingsError
+from callgate.files import write_private
 
 _VALID = timedelta(days=3650)
 _REMEDY = "make a new one: callgate ca new --force"
@@ -161,25 +160,6 @@ def upstream_bundle(authority: Authority, extra: Path | None) -> Path:
     path = authority.folder / "upstream.pem"
     write_private(path, Path(certifi.where()).read_bytes() + b"\n" + content)
     return path
-
-
-def write_private(path: Path, content: bytes, *, replace: bool = True) -> None:
-    """Write a file with mode 0600, whole or not at all; `replace=False` keeps one that is there.
-
-    Raises OSError when it can not be written.
-    """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    draft = Path(name)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-        if replace:
-            draft.replace(path)
-        else:
-            with contextlib.suppress(FileExistsError):
-                path.hardlink_to(draft)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from callgate import canonical
 from callgate.approvals import Approvals
 from callgate.audit import record
+from callgate.audit.raw import Raw
 from callgate.errors import CallgateError, ScannerError, StoreError
 from callgate.judgement import combine, is_sound, judge_form, undecided
 from callgate.model import QUOTED, CallKey, Decision, Effect, Mode, Reason, ToolCall, Verdict
@@ -59,11 +60,13 @@ class Gate:
         policy_digest: Callable[[], str],
         on_record: Callable[[Record], None] | None = None,
         on_asked: Callable[[Decision], None] | None = None,
+        raw: Raw | None = None,
     ) -> None:
         """`redact` gives what may be stored of a call's arguments; it may run in a thread.
 
         `on_record` is told of every record that was stored, `on_asked` of every new decision
-        that waits for a person; they must not raise.
+        that waits for a person; they must not raise. `raw` gives what records keep of raw
+        values; without it, keyed hashes of the whole.
         """
         self._rules = rules
         self._store = store
@@ -73,6 +76,7 @@ class Gate:
         self._policy_digest = policy_digest
         self._on_record = on_record
         self._on_asked = on_asked
+        self.raw = raw or Raw(store.keyed)
         self._settled: OrderedDict[CallKey, Decision] = OrderedDict()
         self._delivered: OrderedDict[Delivery, None] = OrderedDict()
         self._deciding = Once(self._look_up_or_judge)
@@ -112,7 +116,9 @@ class Gate:
         """Scan, remember and record; raises StoreError."""
         decisions = await asyncio.gather(*map(self._scan, calls))
         policy = self._policy_digest()
-        records = [record.call_record(d, self._rules.mode, policy) for d in decisions]
+        records = [
+            record.call_record(d, self._rules.mode, policy, self.raw.of_call(d)) for d in decisions
+        ]
         kept = await self._store.put(decisions, records)
         self._keep(kept.values())
         for rec, decision in zip(records, decisions, strict=True):

@@ -18,6 +18,9 @@ from callgate.settings import Settings, is_loopback
 
 _log = logging.getLogger(__name__)
 
+GATEWAYS = ("interven", "aegis")
+"""Scanners that are asked over the network."""
+
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _BASE = re.compile(r"https?://[^\s@?#\\]+")
 _SHARE_OF_TIME = 0.9

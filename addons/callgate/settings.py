@@ -62,6 +62,12 @@ def _loopback_or_off(value: str) -> str:
     return value
 
 
+def _syslog(value: str) -> str:
+    if value and not value.startswith("/"):
+        split_address(value)
+    return value
+
+
 def _host_pattern(value: str) -> str:
     Pattern.parse(value)
     return value
@@ -149,6 +155,18 @@ class Settings(BaseModel):
     )
     results: Literal["scan", "redact", "off"] = Field(
         default="scan", description="look for secrets and personal data in tool results"
+    )
+    audit_file: Path | None = Field(
+        default=None,
+        description="mirror of the audit log: a file of signed lines, written behind the store",
+    )
+    audit_syslog: Annotated[str, AfterValidator(_syslog)] = Field(
+        default="", description="mirror to syslog: a socket like /dev/log, or HOST:PORT over UDP"
+    )
+    keep_arguments: File | None = Field(
+        default=None,
+        description="X25519 public key (PEM): records keep raw arguments and results too, sealed "
+        "so that only `callgate audit --open KEY` with the private key reads them",
     )
     scan_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = Field(
         default=10.0, description="a scanner that takes longer has failed"

@@ -266,8 +266,9 @@ class WayBack:
     def _result(self, request: Request, look: Look, outcome: str) -> Record:
         one = look.one
         if one.decision:
+            raw = self._gate.raw.of_result(one.result, look.findings)
             return record.result_record(
-                one.decision, one.result, outcome, self._gate.mode, look.findings
+                one.decision, one.result, outcome, self._gate.mode, look.findings, raw
             )
         return record.coverage_record(
             "result",

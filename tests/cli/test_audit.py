@@ -13,8 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from typer.testing import CliRunner
 
+from callgate.audit.raw import seal
 from callgate.audit.record import call_record, delivery_record, refusal_record
 from callgate.canonical import Json
 from callgate.cli.audit import app
@@ -230,3 +233,20 @@ def test_follow_waits_for_the_first_record(url: str, tmp_path: Path) -> None:
         assert os.listdir(tmp_path) == []
         append(url, [call("first")])
         assert json.loads(next_line(process))["tool"] == "first"
+
+
+def test_sealed_arguments_open_with_the_operators_key(url: str, tmp_path: Path) -> None:
+    key, other = X25519PrivateKey.generate(), X25519PrivateKey.generate()
+    append(url, [{**call(), "sealed": seal(b'{"n":1}', key.public_key())}, call()])
+    for name, one in (("key", key), ("other", other)):
+        (tmp_path / name).write_bytes(
+            one.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        )
+
+    first, second = objects("--open", str(tmp_path / "key"))
+
+    assert (first["raw"], "raw" in second) == ('{"n":1}', False)
+    assert "raw" not in objects()[0]
+    code, _, err = run("--json", "--open", str(tmp_path / "other"))
+    assert (code, err) == (1, "callgate: record 1: sealed for another key, or changed\n")
+    assert run("--open", str(tmp_path / "none"))[0] == 1

@@ -7,7 +7,7 @@ import pytest
 
 from callgate.canonical import Json
 from callgate.detectors import Inspector, redact, redact_text
-from callgate.detectors.redaction import REDACTED_REASONS
+from callgate.detectors.redaction import REDACTED_REASONS, found_texts
 from callgate.model import Finding, Reason
 from tests.detectors.secrets.tokens import test_business as business
 from tests.detectors.secrets.tokens import test_clouds as clouds
@@ -177,3 +177,18 @@ def test_secret_dressed_as_a_placeholder_is_found(inspector: Inspector) -> None:
 def test_what_was_too_large_to_look_into_is_replaced_as_a_whole() -> None:
     small = Inspector([], max_characters=10)
     assert redact_text("x" * 11, small) == "[REDACTED:ARGUMENTS_TOO_LARGE]"
+
+
+def test_found_texts_are_those_that_findings_point_at() -> None:
+    value: Json = {"a": ["see kim@x.org", 5], "key-of-many-digits-123456": "12"}
+    findings = [
+        Finding("EMAIL", Reason.PII_DETECTED, "$.a[0]", 4, 13),
+        Finding("SHELL", Reason.DESTRUCTIVE_COMMAND, "$.a[0]", 0, 3),
+        Finding("PHONE", Reason.PII_DETECTED, "$[~1]", 19, 25),
+        Finding("PHONE", Reason.PII_DETECTED, "$[#1]", 0, 2),
+        Finding("EMPTY", Reason.PII_DETECTED, "$.a[0]", 2, 2),
+        Finding("DECODED", Reason.PII_DETECTED, "$.a[0]|base64", 0, 3),
+    ]
+
+    assert found_texts(value, findings) == ["kim@x.org", "123456", "12"]
+    assert found_texts(value, []) == []

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from sqlite3 import connect
 from typing import Any
 
 import psycopg
+from sqlalchemy import create_engine
+
+from callgate.chain import Chain
+from callgate.store import chaining
+from callgate.store.connection import reported
 
 PREFIX = "sqlite:///"
 
@@ -19,6 +25,16 @@ def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+def cut(file: Path, chain: Chain, seq: int) -> int:
+    """Remove a chain's records up to a `seq`, as the store does with what is too old."""
+    engine = create_engine(f"sqlite:///{file}")
+    try:
+        with reported(str(file)), engine.begin() as connection:
+            return chaining.cut(connection, chain, seq)
+    finally:
+        engine.dispose()
 
 
 def contents(url: str) -> str:

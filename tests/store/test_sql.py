@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import secrets
 import signal
@@ -13,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from callgate import canonical
 from callgate.errors import StoreError
 from callgate.model import ApprovalState, Effect
 from callgate.store import StoreMissingError, open_store
 from callgate.store.base import Store
+from tests.audit.bundles import FIRST, Made
 from tests.fakes import FakeClock
 from tests.samples import NOON, decided, pending, tool_call
 from tests.store.conftest import Opener
@@ -330,20 +329,17 @@ async def test_nothing_young_is_removed(store: Store, clock: FakeClock) -> None:
     assert len(await store.records()) == 1
 
 
-async def test_removal_says_where_the_log_was_cut(store: Store, clock: FakeClock) -> None:
+async def test_removal_is_a_record(store: Store, clock: FakeClock) -> None:
     await store.append([record(n=1), record(n=2)])
-    last = (await store.records())[-1]
     clock.advance(86400)
     await store.append([record(n=3)])
 
     await store.prune(clock())
     kept, cut = await store.records()
 
-    digest = hashlib.sha256(canonical.dump(dict(last))).hexdigest()
     assert kept["seq"] == 3
     assert cut["before"] == "2030-01-02T12:00:00.000000Z"
     assert cut["removed"] == 2
-    assert cut["anchors"] == [{"instance": last["instance"], "seq": 2, "digest": digest}]
 
 
 async def test_much_that_is_old_is_removed_in_parts(store: Store, clock: FakeClock) -> None:
@@ -390,3 +386,26 @@ async def test_nothing_raw_is_in_the_tables(store: Store, url: str) -> None:
     assert secret not in content
     for decision in decisions:
         assert decision.call.digest not in content
+
+
+# -- sealed records; what the chain promises is in tests/audit/test_ledger.py
+
+
+async def test_sealed_records_are_listed_followed_and_pruned(url: str, tmp_path: Path) -> None:
+    made = Made.chain(tmp_path / "keys", FIRST)
+    clock = FakeClock()
+    store = await open_store(url, chain=made.ledger, clock=clock)
+    await store.append([{"kind": str(number)} for number in range(2)])
+    clock.advance(100)
+    await store.append([{"kind": str(number)} for number in range(2, 5)])
+    (state,) = await store.chains()
+
+    followed = await store.following(state.instance, 3)
+    assert [line.number for line in followed] == [4, 5]
+    assert await store.following("another", 0) == []
+    assert await store.prune(clock() - timedelta(seconds=50))
+    assert not await store.prune(clock() - timedelta(seconds=50))
+    assert [line.number for line in await store.lines()] == [3, 4, 5, 6]
+    (state,) = await store.chains()
+    assert '"number":2' in (state.anchor or "")
+    await store.close()

@@ -1,1 +1,1 @@
-"""The audit log: what a record says."""
+"""The audit log: what a record says, the signed chain, bundles and their verification."""

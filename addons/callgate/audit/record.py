@@ -25,8 +25,13 @@ endpoint that nobody knows, a result of an unknown call, an upgrade to another p
 """
 
 
-def call_record(decision: Decision, mode: Mode, policy: str = "") -> dict[str, Json]:
-    """A call judged for the first time; `policy` is the hash of the policy in force."""
+def call_record(
+    decision: Decision, mode: Mode, policy: str = "", raw: Mapping[str, Json] | None = None
+) -> dict[str, Json]:
+    """A call judged for the first time; `policy` is the hash of the policy in force.
+
+    `raw` is what may be kept of the arguments, see `audit.raw`.
+    """
     return _record(
         "call",
         _about(decision, mode),
@@ -35,6 +40,7 @@ def call_record(decision: Decision, mode: Mode, policy: str = "") -> dict[str, J
         arguments=decision.redacted_arguments,
         policy=policy,
         version=__version__,
+        **(raw or {}),
     )
 
 
@@ -49,6 +55,7 @@ def result_record(
     outcome: str,
     mode: Mode,
     findings: Sequence[Finding] = (),
+    raw: Mapping[str, Json] | None = None,
 ) -> dict[str, Json]:
     """A result on its way back: `passed`, `refused`, `replaced` or `added`.
 
@@ -64,6 +71,7 @@ def result_record(
         param=result.path,
         length=len(text),
         findings=_findings(findings),
+        **(raw or {}),
     )
 
 

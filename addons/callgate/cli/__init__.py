@@ -11,11 +11,13 @@ from callgate.cli import (
     authority,
     demo,
     environment,
+    export,
     gateway,
     policy,
     run,
     scan,
     serve,
+    verify,
 )
 
 app = typer.Typer(
@@ -23,7 +25,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+audit.app.command()(export.export)
+audit.app.command()(export.rotate_key)
 app.add_typer(audit.app, name="audit")
+app.command()(verify.verify)
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(policy.app, name="policy")
 app.add_typer(authority.app, name="ca")

@@ -17,7 +17,14 @@ from rich.text import Text
 
 from callgate.approvals import Approvals
 from callgate.canonical import Json
-from callgate.cli.options import StoreOption, console, errors_reported, printable, store_url
+from callgate.cli.options import (
+    StoreOption,
+    console,
+    errors_reported,
+    open_ledger,
+    printable,
+    store_url,
+)
 from callgate.model import ApprovalState
 from callgate.store import StoreMissingError, open_store
 from callgate.store.base import ApprovalItem
@@ -82,7 +89,7 @@ async def _list(url: str, state: ApprovalState | None) -> list[ApprovalItem]:
 
 
 async def _resolve(url: str, wanted: str, state: ApprovalState, note: str) -> ApprovalItem:
-    store = await open_store(url, should_create=False)
+    store, _ = await open_ledger(url, os.environ)
     try:
         # this command asks nothing, so it never makes an address
         approvals = Approvals(store, lambda: datetime.now(UTC), url=str)

@@ -6,14 +6,17 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from callgate.audit.raw import read_opener, unseal
 from callgate.cli.options import StoreOption, console, errors_reported, printable, store_url
+from callgate.errors import CallgateError
 from callgate.store import StoreMissingError, open_store
 from callgate.store.base import Record, Store
 from callgate.store.filters import matches
@@ -44,19 +47,28 @@ def audit(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="go on with new records until Ctrl-C")
     ] = False,
+    open_with: Annotated[
+        Path | None,
+        typer.Option("--open", metavar="KEY", help="private key that reads `keep_arguments`"),
+    ] = None,
     store: StoreOption = None,
 ) -> None:
-    """List the newest records of the audit log, oldest of them first."""
+    """List the newest records of the audit log, oldest of them first.
+
+    With --open and --json, records show `raw` beside `sealed`.
+    """
     if context.invoked_subcommand is not None:
         return
     filters = _filters(filter or [])
     url = store_url(store, os.environ)
     with errors_reported():
+        opened = _opener(open_with)
         if not follow:
-            _show(asyncio.run(_list(url, last, filters)), as_json=as_json)
+            records = asyncio.run(_list(url, last, filters))
+            _show([opened(record) for record in records], as_json=as_json)
             return
         try:
-            asyncio.run(_follow(url, last, filters, as_json=as_json))
+            asyncio.run(_follow(url, last, filters, opened, as_json=as_json))
         except KeyboardInterrupt:
             return
 
@@ -73,16 +85,39 @@ async def _list(url: str, last: int, filters: Mapping[str, str]) -> list[Record]
         await store.close()
 
 
-async def _follow(url: str, last: int, filters: Mapping[str, str], *, as_json: bool) -> None:
+def _opener(file: Path | None) -> Callable[[Record], Record]:
+    """What shows sealed values, as far as this key opens them."""
+    key = read_opener(file) if file else None
+
+    def opened(record: Record) -> Record:
+        sealed = record.get("sealed")
+        if key is None or not isinstance(sealed, str):
+            return record
+        try:
+            return {**record, "raw": unseal(sealed, key).decode("utf-8", "backslashreplace")}
+        except ValueError as error:
+            raise CallgateError(f"record {record['seq']}: {error}") from error
+
+    return opened
+
+
+async def _follow(
+    url: str,
+    last: int,
+    filters: Mapping[str, str],
+    opened: Callable[[Record], Record],
+    *,
+    as_json: bool,
+) -> None:
     store = await _opened(url)
     try:
         newest = await store.records(last=1)
         seen = _seq(newest[0]) if newest else 0
         shown = await store.records(last=last, filters=filters)
-        _lines((r for r in shown if _seq(r) <= seen), as_json=as_json)
+        _lines((opened(r) for r in shown if _seq(r) <= seen), as_json=as_json)
         while True:
             found = await store.records(after=seen)
-            _lines((r for r in found if matches(r, filters)), as_json=as_json)
+            _lines((opened(r) for r in found if matches(r, filters)), as_json=as_json)
             seen = _seq(found[-1]) if found else seen
             await asyncio.sleep(_POLL_SECONDS)
     finally:

@@ -21,6 +21,7 @@ from rich.console import Console
 from callgate import proxy
 from callgate.approvals import Approvals
 from callgate.cli.environment import variables
+from callgate.cli.options import open_ledger
 from callgate.cli.settings import fail
 from callgate.demo import report
 from callgate.demo.certificates import make_certificates
@@ -30,7 +31,6 @@ from callgate.errors import CallgateError, SettingsError
 from callgate.model import Mode
 from callgate.policy import PolicyFile
 from callgate.settings import Settings
-from callgate.store import open_store
 from callgate.store.base import Record
 
 _THINKING_SECONDS = 1.5
@@ -146,7 +146,8 @@ class Stage:
     async def _approve(self, id: str) -> None:
         """What a person does with `callgate approvals approve`, in a connection of its own."""
         await asyncio.sleep(_THINKING_SECONDS)
-        store = await open_store(self._settings.store_url)
+        home = {"CALLGATE_HOME": str(self._settings.home)}
+        store, _ = await open_ledger(self._settings.store_url, home)
         try:
             book = Approvals(store, lambda: datetime.now(UTC), url=str)
             await book.approve(id, by="you", note="demo")

@@ -6,13 +6,19 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from callgate import __version__
+from callgate.audit.keys import Keys
+from callgate.audit.ledger import Ledger
 from callgate.errors import CallgateError
+from callgate.store import open_store
+from callgate.store.base import Store
 
 StoreOption = Annotated[
     str | None,
@@ -32,8 +38,25 @@ def store_url(explicit: str | None, environ: Mapping[str, str]) -> str:
     """The store that a command uses: flag, `CALLGATE_STORE`, or the default file."""
     if url := explicit or environ.get("CALLGATE_STORE"):
         return url
+    return f"sqlite:///{home_folder(environ)}/callgate.db"
+
+
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """The home folder that a command uses: `CALLGATE_HOME` or the default."""
     home = environ.get("CALLGATE_HOME") or Path(environ.get("HOME") or Path.home(), ".callgate")
-    return f"sqlite:///{Path(home).expanduser().absolute()}/callgate.db"
+    return Path(home).expanduser().absolute()
+
+
+async def open_ledger(url: str, environ: Mapping[str, str]) -> tuple[Store, Ledger]:
+    """A store that is there, for writing: its records are signed with the home's key.
+
+    Raises StoreError, SettingsError.
+    """
+    # no keys are made for a store that is not there
+    await (await open_store(url, should_create=False)).close()
+    keys = Keys(home_folder(environ) / "keys")
+    ledger = Ledger(keys, lambda: datetime.now(UTC), lambda: {"version": __version__})
+    return await open_store(url, should_create=False, chain=ledger), ledger
 
 
 @contextmanager

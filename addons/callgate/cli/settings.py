@@ -28,6 +28,9 @@ _METAVARS = {
     "mode": "observe|enforce|withhold",
     "scanner": "NAME",
     "proxy_auth": "HTPASSWD",
+    "keep_arguments": "PEM",
+    "audit_file": "FILE",
+    "audit_syslog": "SOCKET",
 }
 
 Home = Annotated[

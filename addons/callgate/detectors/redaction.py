@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from callgate.canonical import Json
 from callgate.detectors.inspector import ACTS_FROM, Inspector, key_path, member_path
@@ -34,6 +34,34 @@ def redact(
         if is_meant and finding.end > finding.start:
             spans[finding.path].append(finding)
     return _redact(arguments, "$", spans) if spans else arguments
+
+
+def found_texts(value: Json, findings: Iterable[Finding]) -> list[str]:
+    """What stands where findings of secrets and personal data point, in a value as in `redact`.
+
+    Those in decoded texts, which have no place of their own in it, are left out.
+    """
+    spans: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding.reason in REDACTED_REASONS and finding.end > finding.start:
+            spans[finding.path].append(finding)
+    return [
+        text[finding.start : finding.end]
+        for path, text in (_texts(value, "$") if spans else ())
+        for finding in spans.get(path, ())
+    ]
+
+
+def _texts(value: Json, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for index, (key, item) in enumerate(value.items()):
+            yield key_path(path, index), key
+            yield from _texts(item, member_path(path, key, index))
 
 
 def redact_text(text: str, inspector: Inspector) -> str:

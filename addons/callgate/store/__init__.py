@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from callgate.chain import Chain
 from callgate.errors import SettingsError
 from callgate.store.base import Store
 from callgate.store.connection import Database
@@ -33,18 +34,20 @@ async def open_store(
     clock: Callable[[], datetime] = _now,
     instance: str | None = None,
     timeout_seconds: float = 5.0,
+    chain: Chain | None = None,
 ) -> Store:
     """Open the store at `sqlite:///PATH` (four slashes when PATH is absolute) or `postgresql://…`.
 
     `instance` names this process in its records; without it, host, process id and a random
-    part. Work that waits longer than `timeout_seconds` for another process fails.
-    Raises SettingsError for another kind of URL, StoreMissingError for a store that is not
-    there and is not to be made, StoreError for one that can not be used.
+    part. `chain` seals the records, and names them then; without it they are only stored, as
+    tests and readers do. Work that waits longer than `timeout_seconds` for another process
+    fails. Raises SettingsError for another kind of URL, StoreMissingError for a store that is
+    not there and is not to be made, StoreError for one that can not be used.
     """
     database = _database(url, timeout_seconds, should_create=should_create)
     instance = instance or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return await SqlStore.open(
-        database, clock=clock, instance=instance, should_create=should_create
+        database, clock=clock, instance=instance, should_create=should_create, chain=chain
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from callgate.canonical import Json
+from callgate.chain import Head, Sealed
 from callgate.model import Approval, ApprovalState, CallKey, Decision
 
 type Record = Mapping[str, Json]
@@ -20,6 +21,26 @@ class ApprovalItem:
 
     approval: Approval
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sealed record as it was signed."""
+
+    seq: int
+    instance: str
+    number: int
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """Where one chain of the audit log stands."""
+
+    instance: str
+    head: Head
+    anchor: str | None
+    """Signed line that stands for records that were removed."""
 
 
 class Store(Protocol):
@@ -75,6 +96,18 @@ class Store(Protocol):
         """
         ...
 
+    async def lines(self, *, after: int = 0, many: int = 1000) -> list[Line]:
+        """Return sealed records after a `seq`, in order of `seq`, at most so many."""
+        ...
+
+    async def following(self, instance: str, number: int) -> list[Sealed]:
+        """Return some records of one chain after a number, in order."""
+        ...
+
+    async def chains(self) -> list[ChainState]:
+        """Return where each chain stands, by name."""
+        ...
+
     async def approval(self, id: str) -> ApprovalItem | None:
         """Return one approval, or None."""
         ...
@@ -123,9 +156,9 @@ class Store(Protocol):
     async def prune(self, before: datetime) -> bool:
         """Remove decisions, approvals and records older than this, a part of them at a time.
 
-        What waits for a person stays. Where records go, one of the kind `retention` is
-        appended, all or nothing, that says where each chain was cut. Returns whether there
-        was something to remove.
+        What waits for a person stays, and so do other proxies' records: each removes its own,
+        whose chain begins with a signed anchor then. One of the kind `retention` is appended,
+        all or nothing. Returns whether there was something to remove.
         """
         ...
 

@@ -1,24 +1,17 @@
 """Removes what is old, a bounded number of rows at a time.
 
-Records go from the beginning of the log on, so that what stays of each chain has no hole; a
-record that is appended with the removal says where each chain was cut.
+Records go from the beginning of the log on, so that what stays of each chain has no hole.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
 
-from callgate import canonical
-from callgate.canonical import Json
+from callgate.chain import Chain
 from callgate.model import ApprovalState
-from callgate.store import tables
-from callgate.store.base import Record
-from callgate.store.connection import rows
-from callgate.store.rows import record_of
+from callgate.store import chaining, tables
 
 ROWS_PER_ROUND = 500
 
@@ -40,26 +33,25 @@ def decisions(connection: Connection, before: datetime, now: datetime) -> int:
     return len(keys)
 
 
-def records(connection: Connection, before: datetime) -> list[Record]:
-    """Remove records and return them, oldest first; the newest one of all stays."""
-    seq = tables.records.c.seq
+def records(connection: Connection, before: datetime, chain: Chain | None) -> int:
+    """Remove records from the beginning on, and return how many; the newest one stays.
+
+    A proxy removes its own and leaves a signed anchor for them; what is in no chain is
+    anybody's.
+    """
+    records = tables.records.c
+    if loose := _oldest(connection, records.line.is_(None), before):
+        gone = delete(tables.records).where(records.line.is_(None), records.seq <= loose)
+        return connection.execute(gone).rowcount
+    mine = chain and _oldest(connection, records.instance == chain.instance, before)
+    return chaining.cut(connection, chain, mine) if chain and mine else 0
+
+
+def _oldest(connection: Connection, which: ColumnElement[bool], before: datetime) -> int | None:
+    """Up to which `seq` some of the oldest of these records may go."""
+    seq, at = tables.records.c.seq, tables.records.c.at
     newest = select(func.max(seq)).scalar_subquery()
-    kept = select(func.min(seq)).where(tables.records.c.at >= before).scalar_subquery()
-    old = select(tables.records).where(seq < func.coalesce(kept, newest))
-    found = rows(connection, old.order_by(seq).limit(ROWS_PER_ROUND))
-    if found:
-        connection.execute(delete(tables.records).where(seq <= found[-1]["seq"]))
-    return [record_of(row) for row in found]
-
-
-def anchors(removed: Sequence[Record]) -> list[Json]:
-    """Of each chain the last of the removed records: its instance, `seq` and SHA-256 (RFC 8785)."""
-    last = {str(record["instance"]): dict(record) for record in removed}
-    return [
-        {
-            "instance": instance,
-            "seq": record["seq"],
-            "digest": hashlib.sha256(canonical.dump(record)).hexdigest(),
-        }
-        for instance, record in sorted(last.items())
-    ]
+    kept = select(func.min(seq)).where(which, at >= before).scalar_subquery()
+    old = select(seq).where(which, seq < func.coalesce(kept, newest), seq < newest)
+    found = connection.execute(old.order_by(seq).limit(ROWS_PER_ROUND)).scalars().all()
+    return found[-1] if found else None

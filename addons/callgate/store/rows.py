@@ -6,12 +6,12 @@ Raw arguments are not stored: a decision that comes back has its redacted argume
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from callgate.canonical import Json
 from callgate.model import (
     Approval,
     ApprovalState,
@@ -131,20 +131,28 @@ def record_row(record: Record, instance: str, at: datetime) -> dict[str, object]
     return {"instance": instance, "at": at, "kind": record["kind"], "body": body}
 
 
-def retention_record(before: datetime, removed: int, anchors: list[Json]) -> Record:
+def retention_record(before: datetime, removed: int) -> Record:
     """The record that stands for older ones that were removed."""
-    return {
-        "kind": "retention",
-        "before": timestamp(before),
-        "removed": removed,
-        "anchors": anchors,
-    }
+    return {"kind": "retention", "before": timestamp(before), "removed": removed}
+
+
+def _signed(line: str) -> Row:
+    found = json.loads(line)
+    if not (isinstance(found, dict) and isinstance(found.get("record"), dict)):
+        raise ValueError("a record's line is damaged")
+    return dict(found["record"])
 
 
 def record_of(row: Row) -> Record:
-    """The record in a row, with where and when it was written."""
+    """The record in a row, with where and when it was written.
+
+    Raises ValueError for a damaged row.
+    """
+    body = row["body"] if row.get("line") is None else _signed(row["line"])
+    place = {} if row.get("number") is None else {"number": row["number"]}
     return {
-        **row["body"],
+        **body,
+        **place,
         "seq": row["seq"],
         "at": timestamp(row["at"]),
         "instance": row["instance"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from pathlib import Path
 
 from alembic.command import upgrade
@@ -10,8 +11,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select, text
 
+from callgate.chain import Chain
 from callgate.errors import StoreError
-from callgate.store import tables
+from callgate.store import chaining, tables
 from callgate.store.connection import Database, insert_new, rows
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -26,19 +28,26 @@ class StoreMissingError(StoreError):
     """There is no database yet, and none was to be made."""
 
 
-async def prepare(database: Database, *, should_create: bool = True) -> bytes:
+async def prepare(
+    database: Database, *, should_create: bool = True, chain: Chain | None = None
+) -> bytes:
     """Bring the schema up to date; return the salt.
 
-    Safe in several processes at once. Raises StoreMissingError where there is no schema and
-    none is to be made, StoreError for a schema that a newer Callgate wrote, for a database of
-    something else, and for a file that is no database.
+    Tells the chain where the store does not hold what was signed. Safe in several processes
+    at once. Raises StoreMissingError where there is no schema and none is to be made,
+    StoreError for a schema that a newer Callgate wrote, for a database of something else, and
+    for a file that is no database.
     """
     revision = await database.read(_revision)
     if revision is None and not should_create:
         raise StoreMissingError(f"store {database.name} has nothing in it yet")
     if revision != newest_revision():
         await database.write(_migrate, seconds=_MIGRATION_SECONDS)
-    return await database.read(_salt)
+    salt = await database.read(_salt)
+    if chain:
+        chain.bind(salt)
+        await database.read(partial(chaining.check, chain=chain))
+    return salt
 
 
 def newest_revision() -> str:

@@ -11,11 +11,12 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
+from callgate.chain import Chain, Sealed
 from callgate.errors import StoreError
 from callgate.model import Approval, ApprovalState, CallKey, Decision
+from callgate.store import chaining, pruning, tables
 from callgate.store import marks as marking
-from callgate.store import pruning, tables
-from callgate.store.base import ApprovalItem, Record
+from callgate.store.base import ApprovalItem, ChainState, Line, Record
 from callgate.store.connection import Database, announce, insert_new, rows
 from callgate.store.filters import belonging, matches
 from callgate.store.keyed import KeyedHash
@@ -74,14 +75,21 @@ class SqlStore:
     """
 
     def __init__(
-        self, database: Database, keyed: KeyedHash, *, clock: Callable[[], datetime], instance: str
+        self,
+        database: Database,
+        keyed: KeyedHash,
+        *,
+        clock: Callable[[], datetime],
+        instance: str,
+        chain: Chain | None = None,
     ) -> None:
-        """Take over the database; `instance` names this process in its records."""
+        """Take over the database; `instance` names this process where no chain does."""
+        self._chain = chain
         self._database = database
         self._keyed = keyed
         self._clock = clock
         self._instance = instance
-        self._writer = Writer(database)
+        self._writer = Writer(database, chain)
         self._reads: set[asyncio.Task[Any]] = set()
         self._is_closed = False
 
@@ -93,14 +101,15 @@ class SqlStore:
         clock: Callable[[], datetime],
         instance: str,
         should_create: bool = True,
+        chain: Chain | None = None,
     ) -> Self:
         """Bring the schema up to date and read the salt; raises StoreError."""
         try:
-            salt = await prepare(database, should_create=should_create)
+            salt = await prepare(database, should_create=should_create, chain=chain)
         except StoreError:
             await database.dispose()
             raise
-        return cls(database, KeyedHash(salt), clock=clock, instance=instance)
+        return cls(database, KeyedHash(salt), clock=clock, instance=instance, chain=chain)
 
     async def get(self, keys: Sequence[CallKey]) -> dict[CallKey, Decision]:
         """See `Store.get`."""
@@ -192,6 +201,23 @@ class SqlStore:
             return found if last is None else found[:last][::-1]
 
         return await self._answered(read())
+
+    async def lines(self, *, after: int = 0, many: int = 1000) -> list[Line]:
+        """See `Store.lines`; what is being written meanwhile comes with a later call."""
+
+        async def read() -> list[Line]:
+            newest = await self._database.settled()
+            return await self._database.read(lambda c: chaining.lines(c, after, newest, many))
+
+        return await self._answered(read())
+
+    async def following(self, instance: str, number: int) -> list[Sealed]:
+        """See `Store.following`."""
+        return await self._read(lambda c: chaining.following(c, instance, number))
+
+    async def chains(self) -> list[ChainState]:
+        """See `Store.chains`."""
+        return await self._read(chaining.chains)
 
     async def approval(self, id: str) -> ApprovalItem | None:
         """See `Store.approval`."""
@@ -287,10 +313,9 @@ class SqlStore:
 
         def write(batch: Batch) -> bool:
             decisions = pruning.decisions(batch.connection, before, self._clock())
-            removed = pruning.records(batch.connection, before)
+            removed = pruning.records(batch.connection, before, self._chain)
             if removed:
-                cut = retention_record(before, len(removed), pruning.anchors(removed))
-                self._append(batch, [cut])
+                self._append(batch, [retention_record(before, removed)])
             return bool(decisions or removed)
 
         return await self._write(write)
@@ -302,6 +327,8 @@ class SqlStore:
         if self._reads:
             await asyncio.wait(self._reads)
         await self._database.dispose()
+        if self._chain:
+            self._chain.close()
 
     async def _write[T](self, write: Callable[[Batch], T]) -> T:
         self._refuse_when_closed()

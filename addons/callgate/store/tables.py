@@ -147,10 +147,26 @@ records = Table(
     Column("at", Moment, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("body", JsonText, nullable=False),
+    Column("number", _Seq),
+    Column("line", Text),
     Index("records_at", "at"),
+    Index("records_place", "instance", "number", unique=True),
     # a seq is never given twice, even when old records have been removed
     sqlite_autoincrement=True,
 )
+
+"""A sealed record has its place in its chain and its signed line, and no body beside that."""
+
+chains = Table(
+    "chains",
+    metadata,
+    Column("instance", AnyText, primary_key=True),
+    Column("number", _Seq, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("anchor", Text),
+)
+"""Where each chain stands, and what it begins with once old records have been removed."""
 
 marks = Table(
     "marks",

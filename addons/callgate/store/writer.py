@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
+from callgate.chain import Chain, Head
 from callgate.errors import StoreError
-from callgate.store import tables
+from callgate.store import chaining
 from callgate.store.connection import Database
 
 _JOBS_PER_TRANSACTION = 200
@@ -39,8 +40,9 @@ class Writer:
     wanted, they are tried one by one. A cancelled caller does not cancel its job.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Nothing is written before the first job."""
+    def __init__(self, database: Database, chain: Chain | None = None) -> None:
+        """Nothing is written before the first job; `chain` seals the records."""
+        self._chain = chain
         self._database = database
         self._waiting: list[_Job] = []
         self._task: asyncio.Task[None] | None = None
@@ -81,11 +83,15 @@ class Writer:
                 _fail(jobs, StoreError(f"store {self._database.name}: the write was given up"))
 
     async def _commit(self, jobs: Sequence[_Job]) -> None:
+        head: Head | None = None
+
         def write(connection: Connection) -> list[object]:
+            nonlocal head
             batch = Batch(connection)
             results = [job.write(batch) for job in jobs]
+            head = None
             if batch.records:
-                connection.execute(insert(tables.records), batch.records)
+                head = chaining.append(connection, self._chain, batch.records)
             return results
 
         try:
@@ -97,6 +103,8 @@ class Writer:
                 for job in jobs:
                     await self._commit([job])
         else:
+            if self._chain and head:
+                self._chain.committed(head)
             for job, result in zip(jobs, results, strict=True):
                 job.done.set_result(result)
 

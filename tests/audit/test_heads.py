@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from callgate.audit.heads import Heads, instance_of
+from tests.audit.bundles import FIRST, Made
+
+
+@pytest.fixture
+def heads(tmp_path: Path) -> Heads:
+    return Heads(tmp_path / "audit.head")
+
+
+def line(tmp_path: Path, name: str, number: int) -> str:
+    made = Made.chain(tmp_path / name, FIRST, name=name).add([{"kind": "call"}] * number)
+    return made.checkpoint().before[-1]
+
+
+def test_last_checkpoint_of_each_chain_is_kept(heads: Heads, tmp_path: Path) -> None:
+    assert heads.latest("none") is None
+    first, second, other = (line(tmp_path, *one) for one in (("a", 1), ("a", 2), ("b", 1)))
+    for one in (first, other, second):
+        heads.write(instance_of(one), one)
+
+    assert heads.latest(instance_of(first)) == second
+    assert heads.lines([instance_of(first)]) == [second]
+    assert heads.lines([instance_of(first), instance_of(other)]) == [second, other]
+    assert (tmp_path / "audit.head").stat().st_mode & 0o777 == 0o600
+
+
+def test_contradicted_checkpoint_stays_for_good(heads: Heads, tmp_path: Path) -> None:
+    first, second, third = (line(tmp_path, "a", number) for number in (9, 2, 3))
+    name = instance_of(first)
+    heads.write(name, first)
+    heads.keep(name)
+    heads.keep(name)
+
+    assert heads.latest(name) is None
+    heads.write(name, second)
+    heads.write(name, third)
+    assert heads.latest(name) == third
+    assert heads.lines([name]) == [first, third]
+
+
+@pytest.mark.parametrize("text", ["", "text", "{}", '{"checkpoint":{}}', '{"checkpoint":1}'])
+def test_damaged_line_is_of_no_chain(text: str) -> None:
+    assert instance_of(text) == ""
