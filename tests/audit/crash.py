@@ -137,6 +137,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             for _ in range(min(ROUNDS_PER_HOME, given.rounds - len(rounds))):
                 rounds.append(play(Path(folder), random_))
+                sys.stderr.write(f"{len(rounds)} {rounds[-1]}\n")
     found = {
         "rounds": len(rounds),
         "acknowledged": sum(one.acknowledged for one in rounds),
