@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import trustme
 from aegis_openai import AegisClient
 
 from callgate.errors import ScannerError
@@ -45,12 +46,31 @@ async def told(scanner: Aegis, gateway: AegisGateway, reply: Reply) -> Verdict:
     return await scanner.scan(call())
 
 
-async def test_question_is_the_one_of_the_original_package(
-    scanner: Aegis, gateway: AegisGateway, monkeypatch: pytest.MonkeyPatch
+async def test_nobodys_proxy_is_used_and_only_the_given_authorities_are_trusted(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    ca, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    trust = ssl.create_default_context(cadata=ca.cert_pem.bytes().decode())
+    with StandIn(lambda _: allowed(), tls=context) as server:
+        knowing = Aegis(KEY, server.url, "", "", timeout_seconds=5, trust=trust)
+        stranger = scanner_of(server.url)
+        assert (await knowing.scan(call())).effect is Effect.ALLOW
+        with pytest.raises(ScannerError) as failed:
+            await stranger.scan(call())
+        for made in (knowing, stranger):
+            await made.close()
+
+    assert failed.value.kind == "SCANNER_UNREACHABLE"
+    assert len(server.asked) == 1
+
+
+async def test_question_is_the_one_of_the_original_package(
+    scanner: Aegis, gateway: AegisGateway
+) -> None:
     await scanner.scan(call(arguments='{"x":[1,"é"]}'))
-    monkeypatch.delenv("HTTP_PROXY")
     original = AegisClient(KEY, gateway.url, "tenant-1", "agent-1")
     original.check("look", {"x": [1, "é"]})
     original.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import certifi
 import pytest
+import trustme
 
 from callgate.errors import ScannerError
 from callgate.scanners.pooled import MAX_REQUEST_BYTES, Pooled
@@ -77,6 +79,18 @@ def test_neither_proxy_nor_netrc_nor_cookies_are_used(
 
     assert {asked.headers["authorization"] for asked in gateway.asked} == {"Bearer key"}
     assert not any("cookie" in asked.headers for asked in gateway.asked)
+
+
+def test_only_the_given_authorities_are_trusted(pooled: Pooled, tmp_path: Path) -> None:
+    ca, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    knowing = Pooled(1, 5, str(tmp_path / "ca.pem"))
+    with StandIn(lambda _: Reply(), tls=context) as gateway:
+        assert knowing.get(gateway.url, headers={}).status_code == 200
+        assert kind(pooled, gateway.url) == "SCANNER_UNREACHABLE"
+        assert len(gateway.asked) == 1
+    knowing.close()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -50,7 +51,14 @@ class StandIn:
     `script` answers; `latency_seconds` passes before each answer; `is_silent` never answers.
     """
 
-    def __init__(self, script: Script, *, latency_seconds: float = 0, port: int = 0) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        latency_seconds: float = 0,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.script = script
         self.latency_seconds = latency_seconds
         self.is_silent = False
@@ -61,6 +69,11 @@ class StandIn:
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._server = _Server(("127.0.0.1", port), _handler(self))
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
@@ -69,7 +82,7 @@ class StandIn:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def connections(self) -> int:
