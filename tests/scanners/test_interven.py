@@ -172,6 +172,7 @@ async def test_loop_goes_on_while_the_sdk_waits(
         (Reply(401), "SCANNER_KEY_REFUSED"),
         (Reply(429, headers={"Retry-After": "9"}), "SCANNER_RATE_LIMITED"),
         (Reply(500), "SCANNER_FAILED"),
+        (Reply(204, b""), "SCANNER_ANSWER_UNREADABLE"),
         (Reply(body=b"<html>"), "SCANNER_ANSWER_UNREADABLE"),
         (Reply(body=b'{"decision":"DENY","decision":"ALLOW"}'), "SCANNER_ANSWER_UNREADABLE"),
         (Reply(body=[]), "SCANNER_ANSWER_UNREADABLE"),

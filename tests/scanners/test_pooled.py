@@ -100,7 +100,7 @@ def test_only_the_given_authorities_are_trusted(pooled: Pooled, tmp_path: Path) 
         (402, "SCANNER_FAILED"),
         (429, "SCANNER_RATE_LIMITED"),
         (500, "SCANNER_FAILED"),
-        (204, "SCANNER_FAILED"),
+        (304, "SCANNER_FAILED"),
     ],
 )
 def test_status_is_told_by_its_kind(

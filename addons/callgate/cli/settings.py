@@ -27,6 +27,7 @@ _METAVARS = {
     "store": "URL",
     "mode": "observe|enforce|withhold",
     "scanner": "NAME",
+    "advisory_scanner": "NAME",
     "proxy_auth": "HTPASSWD",
     "keep_arguments": "PEM",
     "audit_file": "FILE",

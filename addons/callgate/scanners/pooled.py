@@ -116,7 +116,7 @@ class Pooled:
         ) as response:
             if response.status_code == 413:
                 raise TooLargeError
-            if response.status_code != 200:
+            if not 200 <= response.status_code < 300:
                 raise failure(response.status_code, response.headers.get("Retry-After"))
             content = b""
             for chunk in response.iter_content(_CHUNK_BYTES):
