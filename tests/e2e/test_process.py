@@ -192,7 +192,7 @@ def test_guard_script_gates_under_mitmdump(
 
 def wait_until_assembled(gate: Gate) -> None:
     """There is no ready line under mitmdump, but assembling ends with a record."""
-    for _ in range(300):
+    for _ in range(400):
         if (gate.home / "callgate.db").exists() and gate.lines("audit", "--last", "1"):
             return
         time.sleep(0.1)
