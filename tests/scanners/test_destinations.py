@@ -81,3 +81,10 @@ def test_every_recipient_of_a_list_counts_by_itself() -> None:
 @pytest.mark.parametrize("arguments", ["", "{", "null", '"a@x.com"', '{"to": 1e400}', '{"to":"{"}'])
 def test_odd_arguments_are_no_error(arguments: str) -> None:
     assert all(one.names == ("handle:{",) for one in destinations("send_email", arguments))
+
+
+def test_number_in_a_place_is_nobodys_account() -> None:
+    arguments: Json = {"title": "Stay", "location": "1-1-1 Nishi-Shinjuku, Tokyo 160-0023"}
+    found = destinations("create_calendar_event", json.dumps(arguments))
+
+    assert [name.partition(":")[0] for one in found for name in one.names] == ["path"]

@@ -70,6 +70,8 @@ _FILES = frozenset(
 _SENDING_SIDE = frozenset(str.split("from sender source src own old current id ids"))
 """Fields that say what is sent from where, or name a thing by its number."""
 
+_NUMBERS = ("number:", "account:")
+
 _NESTED = 3
 """JSON in a string in JSON …: how many levels are opened."""
 
@@ -187,10 +189,10 @@ def _in_string(tool: str, place: _Place, *, writes: bool) -> Iterator[Destinatio
     if not kinds:
         if holds_command(Text(text, place.path, tool, place.field.lower())):
             for group in named_in(text):
-                if not group[0].startswith(("number:", "account:")):
+                if not group[0].startswith(_NUMBERS):
                     yield Destination(place.path, size, tuple(group), is_command=True)
         return
-    named = list(map(tuple, named_in(text)))
+    named = list(_named(text, kinds))
     for names in named:
         yield Destination(place.path, size, names)
     bare = text.strip()
@@ -202,3 +204,10 @@ def _in_string(tool: str, place: _Place, *, writes: bool) -> Iterator[Destinatio
         yield Destination(place.path, size, tuple(url(bare)))
     elif not named and "who" in kinds:
         yield Destination(place.path, size, (handle(bare),))
+
+
+def _named(text: str, kinds: frozenset[str]) -> Iterator[tuple[str, ...]]:
+    for names in named_in(text):
+        # a street's or a file's number is nobody's account
+        if kinds != {"file"} or not names[0].startswith(_NUMBERS):
+            yield tuple(names)
