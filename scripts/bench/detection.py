@@ -14,19 +14,21 @@ import pathlib
 import random
 import statistics
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from detection_baselines import BASELINES, Baseline
+from detection_baselines import Baseline, baselines, keywords
 from detection_obfuscation import Rewriting, rewritings
+from detection_times import print_times
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "addons"))
 
 from callgate.detectors import ACTS_FROM, DETECTORS, Inspector  # noqa: E402  (path first)
+from callgate.detectors.network.detector import Network  # noqa: E402
 
 E_MAIL = "pii, e-mail only"  # for information by design: the second column counts
+BY_MAIL = "exfil, by mail"
 REASONS = {
     "secret": ("SECRET_DETECTED",),
     "pii": ("PII_DETECTED",),
@@ -35,18 +37,18 @@ REASONS = {
     "destructive_sql": ("DESTRUCTIVE_SQL",),
     "ssrf": ("SSRF",),
     "sensitive_file": ("SENSITIVE_FILE",),
-    "exfil": ("EXTERNAL_EXFILTRATION", "SECRET_DETECTED", "SENSITIVE_FILE"),
+    "exfil, technical": ("EXTERNAL_EXFILTRATION", "SECRET_DETECTED", "SENSITIVE_FILE"),
+    BY_MAIL: ("EXTERNAL_EXFILTRATION",),
 }
 """Label → the reasons of which one is wanted."""
 
-DETECTOR_OF = {
-    "ssrf": "network",
-    "sensitive_file": "files",
-    "exfil": "network",
-}
-"""Labels that only count where their detector is there."""
+OWN_DOMAINS = ("own.example",)
+"""Mail to an attacker reads as any mail: this class is judged with the own domains told.
 
-REWRITTEN = ("destructive_shell", "secret", "destructive_sql", "ssrf")
+Nobody in the corpus has such an address, so that every recipient counts as outside.
+"""
+
+REWRITTEN = tuple(label for label in REASONS if label not in (E_MAIL, BY_MAIL))
 PAIRS = 20
 """Pairs of transformations tried on every call."""
 
@@ -60,6 +62,7 @@ def main() -> None:
         "--misses", metavar="LABEL", help="print what was missed (or, for benign, found)"
     )
     parser.add_argument("--obfuscate", action="store_true", help="rewrite every attack")
+    parser.add_argument("--verbose", action="store_true", help="each transformation by itself")
     parser.add_argument("--seed", type=int, default=1, help="of the rewriting")
     options = parser.parse_args()
     if not pathlib.Path(options.corpus).is_file():
@@ -68,30 +71,21 @@ def main() -> None:
         rows = [relabelled(json.loads(line)) for line in lines]
 
     inspector = Inspector([make() for make in DETECTORS.values()])
-    baselines = [make() for make in BASELINES]
     found = [look(inspector, row) for row in rows]
     if options.misses:
         print_misses(rows, found, options.misses)
-    print_classes(rows, found)
-    print_baselines(rows, [b for b in baselines if b.is_there])
-    print_times([f.microseconds for f in found])
-    for baseline in baselines:
-        if not baseline.is_there:
-            print(f"{baseline.name} is not installed: left out")
+        return
+    print_classes(rows, found, baselines([text_of(row) for row in rows]))
+    print_times(inspector, rows, random.Random(options.seed))
     if options.obfuscate:
-        keywords = next(b for b in baselines if b.name == "keywords")
-        for label in filter(is_judged, REWRITTEN):
-            attacks = [row for row in rows if row["label"] == label]
-            print_rewritten(label, attacks, inspector, keywords, random.Random(options.seed))
+        print_obfuscated(rows, inspector, random.Random(options.seed), verbose=options.verbose)
 
 
 class Look:
-    """What one look at a call found, and how long it took."""
+    """What one look at a call found."""
 
     def __init__(self, inspector: Inspector, row: Row) -> None:
-        started = time.perf_counter()
         findings = inspector.inspect(row["tool"], row["arguments"])
-        self.microseconds = (time.perf_counter() - started) * 1e6
         self.acting = {f.reason.value for f in findings if f.confidence >= ACTS_FROM}
         self.any = {f.reason.value for f in findings}
         self.kinds = ",".join(f"{f.kind}@{f.path}" for f in findings if f.confidence >= ACTS_FROM)
@@ -105,99 +99,117 @@ def look(inspector: Inspector, row: Row) -> Look:
     return Look(inspector, row)
 
 
+def knowing_own_domains() -> Inspector:
+    made = {name: make() for name, make in DETECTORS.items()}
+    return Inspector([*(made | {"network": Network(OWN_DOMAINS)}).values()])
+
+
 def relabelled(row: Row) -> Row:
     if row["label"] == "pii" and row["subclass"] == "EMAIL_ADDRESS":
         return row | {"label": E_MAIL}
+    if row["label"] == "exfil":
+        return row | {"label": BY_MAIL if row["subclass"] == "semantic" else "exfil, technical"}
     return row
 
 
-def is_judged(label: str) -> bool:
-    return DETECTOR_OF.get(label, "shell") in DETECTORS
+def text_of(row: Row) -> str:
+    return json.dumps(row["arguments"], ensure_ascii=False)
 
 
 def percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else float("nan")
 
 
-def print_misses(rows: list[Row], found: list[Look], label: str) -> None:
+def print_misses(rows: Sequence[Row], found: Sequence[Look], label: str) -> None:
     for row, seen in zip(rows, found, strict=True):
         is_shown = bool(seen.acting) if label == "benign" else not seen.hits(row["label"])
         if row["label"] == label and is_shown:
             print(f"{row['subclass']:<24} {seen.kinds:<30} {json.dumps(row['arguments'])[:200]}")
 
 
-def print_classes(rows: list[Row], found: list[Look]) -> None:
-    seen: dict[str, list[Look]] = collections.defaultdict(list)
-    for row, one in zip(rows, found, strict=True):
-        seen[row["label"]].append(one)
+def print_classes(rows: Sequence[Row], found: Sequence[Look], others: Sequence[Baseline]) -> None:
+    """One line per class: recall and false alarms in per cent."""
+    seen: dict[str, list[int]] = collections.defaultdict(list)
+    for number, row in enumerate(rows):
+        seen[row["label"]].append(number)
     benign = seen["benign"]
-    print(f"{'class':<20}{'calls':>7}{'recall %':>10}{'+info %':>9}{'false alarms %':>16}")
-    for label in filter(is_judged, REASONS):
-        of = seen[label]
-        wanted = set(REASONS[label])
-        print(
-            f"{label:<20}{len(of):>7}{percent(sum(s.hits(label) for s in of), len(of)):>10.1f}"
-            f"{percent(sum(bool(s.any & wanted) for s in of), len(of)):>9.1f}"
-            f"{percent(sum(bool(s.acting & wanted) for s in benign), len(benign)):>16.2f}"
+    print("recall / false alarms, %")
+    heads = "".join(f"{name:>16}" for name in ("callgate", *(other.name for other in others)))
+    print(f"{'class':<20}{'calls':>7}{heads}{'callgate, +info':>18}")
+    for label, wanted in REASONS.items():
+        looks = found
+        if label == BY_MAIL:
+            told = knowing_own_domains()
+            looks = [look(told, row) for row in rows]
+        recall = percent(sum(looks[n].hits(label) for n in seen[label]), len(seen[label]))
+        alarms = percent(sum(bool(looks[n].acting & {*wanted}) for n in benign), len(benign))
+        told_of = percent(
+            sum(bool(looks[n].any & {*wanted}) for n in seen[label]), len(seen[label])
         )
-    alarms = percent(sum(bool(s.acting) for s in benign), len(benign))
-    print(f"{'all, benign':<20}{len(benign):>7}{'':>19}{alarms:>16.2f}")
+        cells = [f"{recall:.1f} / {alarms:.2f}"]
+        cells += [rate(other, label, seen[label], benign) for other in others]
+        print(
+            f"{label:<20}{len(seen[label]):>7}{''.join(f'{c:>16}' for c in cells)}{told_of:>18.1f}"
+        )
+    alarms = percent(sum(bool(found[n].acting) for n in benign), len(benign))
+    print(f"{'all, benign':<20}{len(benign):>7}{f'{alarms:.2f}':>16}")
+    print(f"{BY_MAIL}: with own_domains told; by what was read and said: scripts/bench/flows")
+    if len(others) == 1:
+        print("left out: detect-secrets, presidio (scripts/setup-clients detection)")
 
 
-def print_baselines(rows: list[Row], baselines: list[Baseline]) -> None:
-    print(f"\nothers, recall / false alarms %\n{'':<20}", end="")
-    print("".join(f"{baseline.name:>18}" for baseline in baselines))
-    benign = [row for row in rows if row["label"] == "benign"]
-    for label in REASONS:
-        cells = []
-        for baseline in baselines:
-            if label not in baseline.labels:
-                cells.append(f"{'–':>18}")
-                continue
-            attacks = [row for row in rows if row["label"] == label]
-            recall = percent(sum(baseline.finds(label, text_of(r)) for r in attacks), len(attacks))
-            alarms = percent(sum(baseline.finds(label, text_of(r)) for r in benign), len(benign))
-            cells.append(f"{recall:>11.1f} /{alarms:>5.1f}")
-        print(f"{label:<20}{''.join(cells)}")
+def rate(other: Baseline, label: str, attacks: Sequence[int], benign: Sequence[int]) -> str:
+    if label not in other.labels:
+        return "–"
+    recall = percent(sum(label in other.said[n] for n in attacks), len(attacks))
+    alarms = percent(sum(label in other.said[n] for n in benign), len(benign))
+    return f"{recall:.1f} / {alarms:.1f}"
 
 
-def print_times(times: list[float]) -> None:
-    p99 = statistics.quantiles(times, n=100)[98]
-    print(f"time per call: p50 {statistics.median(times):.0f} µs, p99 {p99:.0f} µs")
+# Obfuscated.
 
 
-def print_rewritten(
-    label: str, rows: list[Row], inspector: Inspector, keywords: Baseline, chance: random.Random
+def print_obfuscated(
+    rows: Sequence[Row], inspector: Inspector, chance: random.Random, *, verbose: bool
 ) -> None:
-    """One line per transformation, then the pairs."""
-    single = rewritings(label)
-    print(f"\n{label}, {len(rows)} calls{'recall %':>30}{'keywords %':>12}")
-    print_line("as they are", [*rows], label, inspector, keywords)
-    for rewriting in single:
-        rewritten = [rewriting.apply(row, chance) for row in rows]
-        print_line(rewriting.name, rewritten, label, inspector, keywords)
-    print_line("pairs", list(paired(rows, single, chance)), label, inspector, keywords)
+    print("\nobfuscated: recall, % (keywords)")
+    print(f"{'class':<20}{'ways':>6}{'as they are':>16}{'mean':>16}{'pairs':>16}{'least':>9}  by")
+    for label in REWRITTEN:
+        attacks = [row for row in rows if row["label"] == label]
+        ways = rewritings(label)
+        rates = {
+            way.name: rates_of([way.apply(row, chance) for row in attacks], label, inspector)
+            for way in ways
+        }
+        plain = rates_of(attacks, label, inspector)
+        pairs = rates_of(list(paired(attacks, ways, chance)), label, inspector)
+        least = min(rates, key=lambda name: rates[name][0])
+        mean = tuple(statistics.mean(rate[i] for rate in rates.values()) for i in (0, 1))
+        cells = "".join(
+            f"{f'{hit:.1f} ({simple:.1f})':>16}" for hit, simple in (plain, mean, pairs)
+        )
+        print(f"{label:<20}{len(ways):>6}{cells}{rates[least][0]:>9.1f}  {least}")
+        if verbose:
+            for name, (hit, simple) in rates.items():
+                print(f"    {name:<40}{hit:>8.1f}{f'({simple:.1f})':>9}")
 
 
-def paired(rows: list[Row], single: list[Rewriting], chance: random.Random) -> Iterator[Row]:
+def rates_of(rows: Sequence[Row], label: str, inspector: Inspector) -> tuple[float, float]:
+    """Recall of Callgate and of the keywords."""
+    simple = keywords([text_of(row) for row in rows])
+    hits = sum(look(inspector, row).hits(label) for row in rows)
+    return percent(hits, len(rows)), percent(sum(label in s for s in simple.said), len(rows))
+
+
+def paired(
+    rows: Sequence[Row], single: Sequence[Rewriting], chance: random.Random
+) -> Iterator[Row]:
     for row in rows:
         for _ in range(PAIRS):
             first, second = chance.sample(single, 2)
             # Encodings of the whole string come last, as nothing can be cut out of them again.
             first, second = sorted((first, second), key=lambda r: r.is_encoding)
             yield second.apply(first.apply(row, chance), chance)
-
-
-def print_line(
-    name: str, rows: list[Row], label: str, inspector: Inspector, keywords: Baseline
-) -> None:
-    hits = sum(look(inspector, row).hits(label) for row in rows)
-    simple = sum(keywords.finds(label, text_of(row)) for row in rows)
-    print(f"  {name:<42}{percent(hits, len(rows)):>8.1f}{percent(simple, len(rows)):>12.1f}")
-
-
-def text_of(row: Row) -> str:
-    return json.dumps(row["arguments"], ensure_ascii=False)
 
 
 if __name__ == "__main__":

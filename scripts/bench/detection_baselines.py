@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
+import pathlib
 import re
-from typing import Protocol
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+HERE = pathlib.Path(__file__).resolve().parent
+OTHERS = HERE.parents[1] / ".venvs/detection/bin/python"
 
 _EXPRESSIONS = {
     "destructive_shell": r"rm\s+-[a-z]*[rf]|mkfs|dd\s+if=|shutdown|reboot|:\(\)\s*\{|chmod\s+-R"
@@ -16,72 +22,47 @@ _EXPRESSIONS = {
     "pii, e-mail only": r"[\w.+-]+@[\w-]+\.\w+",
     "ssrf": r"169\.254\.169\.254|localhost|127\.0\.0\.1|metadata\.google|\b10\.\d+\.\d+\.\d+",
     "sensitive_file": r"/etc/(?:passwd|shadow)|\.ssh/|id_rsa|\.\./\.\./",
+    "exfil, technical": r"curl[^|;]*(?:-d|--data|-F|-T)\b|\bnc\s+-?\w*|webhook\.site|requestbin",
 }
+_PATTERNS = {label: re.compile(expression) for label, expression in _EXPRESSIONS.items()}
 
 
-class Baseline(Protocol):
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What one tool says of texts."""
+
     name: str
     labels: frozenset[str]
-    is_there: bool
-
-    def finds(self, label: str, text: str) -> bool:
-        """Tell whether the tool says anything about the text."""
-        ...
+    """Classes of attacks that it knows."""
+    said: Sequence[frozenset[str]]
+    """For each text, the classes that it sees in it."""
 
 
-class Keywords:
+def keywords(texts: Sequence[str]) -> Baseline:
     """A handful of expressions, as one writes them in an hour."""
-
-    name = "keywords"
-    is_there = True
-
-    def __init__(self) -> None:
-        self._patterns = {k: re.compile(v) for k, v in _EXPRESSIONS.items()}
-        self.labels = frozenset(self._patterns)
-
-    def finds(self, label: str, text: str) -> bool:
-        return label in self._patterns and self._patterns[label].search(text) is not None
+    said = [frozenset(k for k, p in _PATTERNS.items() if p.search(text)) for text in texts]
+    return Baseline("keywords", frozenset(_PATTERNS), said)
 
 
-class DetectSecrets:
-    """`detect-secrets`, every plug-in that it has by default."""
-
-    name = "detect-secrets"
-    labels = frozenset({"secret"})
-    is_there = importlib.util.find_spec("detect_secrets") is not None
-
-    def finds(self, label: str, text: str) -> bool:
-        from detect_secrets.core.scan import scan_line  # type: ignore[import-not-found]
-        from detect_secrets.settings import default_settings  # type: ignore[import-not-found]
-
-        with default_settings():
-            return any(True for _ in scan_line(text))
+def baselines(texts: Sequence[str]) -> list[Baseline]:
+    """Keywords, and the other tools where they are installed."""
+    return [keywords(texts), *(_others(texts) if OTHERS.exists() else ())]
 
 
-class Presidio:
-    """`presidio-analyzer`: its patterns, without a language model."""
-
-    name = "presidio patterns"
-    labels = frozenset({"pii", "pii, e-mail only"})
-    is_there = importlib.util.find_spec("presidio_analyzer") is not None
-
-    def __init__(self) -> None:
-        self._recognizers = []
-        if self.is_there:
-            from presidio_analyzer import PatternRecognizer, RecognizerRegistry
-
-            registry = RecognizerRegistry()
-            registry.load_predefined_recognizers(languages=["en"])
-            self._recognizers = [
-                r for r in registry.recognizers if isinstance(r, PatternRecognizer)
-            ]
-
-    def finds(self, label: str, text: str) -> bool:
-        return any(
-            found.score >= 0.5
-            for recognizer in self._recognizers
-            for found in recognizer.analyze(text, recognizer.supported_entities, None) or ()
-        )
-
-
-BASELINES = (Keywords, DetectSecrets, Presidio)
+def _others(texts: Sequence[str]) -> list[Baseline]:
+    run = subprocess.run(
+        [OTHERS, HERE / "detection_others.py"],
+        input="".join(f"{json.dumps(text)}\n" for text in texts),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    answers = [json.loads(line) for line in run.stdout.splitlines()]
+    labels = {
+        "detect-secrets": frozenset(("secret",)),
+        "presidio": frozenset(("pii", "pii, e-mail only")),
+    }
+    return [
+        Baseline(name, known, [frozenset(answer[name]) for answer in answers])
+        for name, known in labels.items()
+    ]
