@@ -33,3 +33,20 @@ def test_number_goes_on_behind_a_dash() -> None:
     assert goes_on("12-3", 2)
     assert not goes_on("12 3", 2)
     assert not goes_on("12", 2)
+
+
+@pytest.mark.parametrize("text", ["", "日本", "日本 b bb", "ab", "bb日本"])
+def test_pattern_finds_what_the_library_finds(text: str) -> None:
+    ours, plain = pattern("b+(b|$)"), re2.compile("b+(b|$)")
+
+    def spans(found: re2._Match[str] | None) -> object:
+        return found and found.span()
+
+    assert spans(ours.search(text)) == spans(plain.search(text))
+    assert spans(ours.match(text)) == spans(plain.match(text))
+    assert spans(ours.fullmatch(text)) == spans(plain.fullmatch(text))
+    assert ours.findall(text) == plain.findall(text)
+    assert [m.span() for m in ours.finditer(text)] == [m.span() for m in plain.finditer(text)]
+    assert ours.sub("x", text) == plain.sub("x", text)
+    assert ours.sub("x", text, 1) == plain.sub("x", text, 1)
+    assert (ours.pattern, ours.groups) == (plain.pattern, plain.groups)
