@@ -18,3 +18,9 @@ def test_entries_without_words_are_tried_where_a_pattern_of_theirs_matches() -> 
 
 def test_without_entries_nothing_is_tried() -> None:
     assert list(Prefilter[int]([]).candidates("abc")) == []
+
+
+def test_long_text_is_tried_for_the_same_entries_as_a_short_one() -> None:
+    filtered = Prefilter([(["Abcd"], "…", 1), (["zz"], "…", 2), (["abx", "q日本"], "…", 3)])
+    for text in ("an ABCD here", "zz and aby", "abc q日本", "nothing", "it ends with ab", "abx"):
+        assert list(filtered.candidates(" . " * 1000 + text)) == list(filtered.candidates(text))

@@ -8,6 +8,9 @@ import re2
 
 from callgate.detectors.pattern import Pattern, pattern
 
+_LONG = 1000
+_START = 3
+
 
 class Prefilter[T]:
     """Entries by the words that any match of theirs holds, whatever its case."""
@@ -27,11 +30,27 @@ class Prefilter[T]:
         """Yield what may match, in the order given; those with words come first."""
         folded = text.casefold()
         if self._any_word and self._any_word.search(folded):
+            starts = _starts(folded)
             for words, item in self._told:
-                if any(word in folded for word in words):
+                if _holds(folded, words, starts):
                     yield item
         if self._any_wordless and self._any_wordless.search(text):
             yield from self._wordless
+
+
+def _holds(text: str, words: Iterable[str], starts: frozenset[str] | None) -> bool:
+    return any(
+        word in text
+        for word in words
+        if starts is None or len(word) < _START or word[:_START] in starts
+    )
+
+
+def _starts(text: str) -> frozenset[str] | None:
+    """What words in a long text can start with, so that few are searched for; else None."""
+    if len(text) < _LONG:
+        return None
+    return frozenset(map("".join, zip(text, text[1:], text[2:], strict=False)))
 
 
 def _any(alternatives: Iterable[str]) -> Pattern | None:
