@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from callgate.canonical import Json
 from callgate.detectors import DETECTORS, Inspector
-from callgate.detectors.base import Detector
+from callgate.detectors.base import Detector, Text
 from callgate.detectors.inspector import MAX_NESTED
 from callgate.detectors.redaction import redact, redact_text
-from callgate.model import Reason
+from callgate.model import Finding, Reason
 
 TOKEN = "ghp" + "_" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0fG3hJ6"
 INSPECTOR = Inspector([detector() for detector in DETECTORS.values()])
@@ -273,3 +273,20 @@ def test_no_script_raises(script: str) -> None:
 def test_secret_in_a_command_given_as_a_list_is_found_once() -> None:
     findings = INSPECTOR.inspect("spawn", {"argv": ["echo", TOKEN]})
     assert [finding.path for finding in findings if finding.kind == "GITHUB_TOKEN"] == ["$.argv[1]"]
+
+
+def test_key_is_looked_at_unless_it_is_one_plain_word() -> None:
+    shown: list[str] = []
+
+    class Watching:
+        name = "watching"
+
+        def inspect(self, text: Text) -> list[Finding]:
+            shown.append(text.value)
+            return []
+
+    Inspector([Watching()]).inspect(
+        "tool", {"to_whom": 1, "rm -rf /": '{"a": "b", "C": 1}', "a" * 21: 4}
+    )
+
+    assert shown == ["rm -rf /", "b", "C", "a" * 21]

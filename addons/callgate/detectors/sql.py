@@ -36,6 +36,8 @@ _VERB = pattern(
     r"|merge|outfile|dumpfile|lo_export|lo_import|pg_read_file)\b"
 )
 _FIRST = pattern(r"^\s*(?:DROP|TRUNCATE|DELETE|UPDATE|ALTER|GRANT|EXEC|COPY|WITH|BEGIN)\b")
+_CAPITALS = frozenset("DTUAGECWB")
+"""That `_FIRST` can begin with."""
 _FIRST_ANY_CASE = pattern(r"(?i)" + _FIRST.pattern + r"[^;]*;\s*$")
 _EXECUTABLE_COMMENT = pattern(r"(?s)/\*!\d{0,6}(.*?)\*/")
 _COMMENT = pattern(r"(?s)('(?:[^'\\]|\\.|'')*'|\"[^\"]*\")|/\*.*?\*/|--[^\n]*")
@@ -87,9 +89,7 @@ class Sql:
 
     def inspect(self, text: Text) -> Iterator[Finding]:
         """See `Detector.inspect`."""
-        if not _VERB.search(text.value):
-            return
-        if not (holds_sql(text) or _is_bare_statement(text)):
+        if not (holds_sql(text) or _is_bare_statement(text)) or not _VERB.search(text.value):
             return
         for danger in dangers(text.value):
             yield Finding(
@@ -114,9 +114,10 @@ def dangers(sql: str) -> list[Danger]:
 
 def _is_bare_statement(text: Text) -> bool:
     """A statement in a field of no particular meaning; prose starts with capitals too."""
-    if _FIRST_ANY_CASE.search(text.value):
+    if ";" in text.value and _FIRST_ANY_CASE.search(text.value):
         return True
-    return bool(_FIRST.search(text.value)) and not holds_prose(text)
+    is_capital = text.value.lstrip()[:1] in _CAPITALS
+    return is_capital and not holds_prose(text) and _FIRST.search(text.value) is not None
 
 
 def _dangers(sql: str, nested: int) -> Iterator[Danger]:

@@ -61,9 +61,10 @@ _DELETE_CALL = pattern(
     r"|deleteIndex|clearObjects|clearIndex)\s*\(?|\.delete\(\s*['\"]"
 )
 # A command that stands where no command is expected must be one from its first word on.
-_BARE = pattern(
+_BARE = re.compile(  # anchored, and nothing in it repeats twice over: no need of RE2
     r"^\s*(?:sudo |doas |/bin/|/usr/bin/)?(?:rm|dd|mkfs[\w.]*|shred|wipefs|chmod"
-    r"|chown|git|kubectl|terraform|find|curl|wget|docker|dropdb|bash|sh|:\(\))(?:\s|\{)"
+    r"|chown|git|kubectl|terraform|find|curl|wget|docker|dropdb|bash|sh|:\(\))(?:\s|\{)",
+    re.ASCII,
 )
 
 
