@@ -290,3 +290,15 @@ def test_key_is_looked_at_unless_it_is_one_plain_word() -> None:
     )
 
     assert shown == ["rm -rf /", "b", "C", "a" * 21]
+
+
+@pytest.mark.parametrize(
+    ("tool", "field", "text"),
+    [
+        ("read_file", "path", "%ud83d/%ud83d/x"),
+        ("read_file", "path", "\\ud83d/../etc/passwd"),
+        ("python", "code", "import codecs; exec(codecs.encode('\\ud800rz', 'rot13'))"),
+    ],
+)
+def test_escapes_that_make_half_letters_are_no_error(tool: str, field: str, text: str) -> None:
+    assert INSPECTOR.inspect(tool, {field: text}) == INSPECTOR.inspect(tool, {field: text})

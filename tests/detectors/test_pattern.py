@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import re2
 
-from callgate.detectors.pattern import goes_on, pattern, secret_span
+from callgate.detectors.pattern import encodable, goes_on, pattern, secret_span
 
 
 def test_spans_count_characters_not_bytes() -> None:
@@ -50,3 +50,17 @@ def test_pattern_finds_what_the_library_finds(text: str) -> None:
     assert ours.sub("x", text) == plain.sub("x", text)
     assert ours.sub("x", text, 1) == plain.sub("x", text, 1)
     assert (ours.pattern, ours.groups) == (plain.pattern, plain.groups)
+
+
+def test_lone_surrogate_counts_as_one_letter() -> None:
+    text = "a\ud800bb"
+    found = pattern("b+").search(text)
+
+    assert found is not None
+    assert found.span() == (2, 4)
+    assert pattern("^a").match(text)
+    assert pattern("a.b+").fullmatch(text)
+    assert pattern("b").findall(text) == ["b", "b"]
+    assert [m.start() for m in pattern("b").finditer(text)] == [2, 3]
+    assert pattern("b").sub("c", text) == "a\ufffdcc"
+    assert encodable(text) == "a\ufffdbb"

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from callgate.canonical import Json
 from callgate.detectors.base import Detector, Text
 from callgate.detectors.decoding import decoded_whole, document, literals, pieces
+from callgate.detectors.pattern import encodable
 from callgate.detectors.placement import (
     COMMAND_FIELDS,
     WRITTEN_FIELDS,
@@ -35,7 +36,6 @@ BUDGET_SECONDS = 0.25
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HARMLESS_KEY = re.compile(r"[a-z_]{1,20}")
 """Half of all strings are such names of parameters: nothing is a secret, or runs, in one word."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _OF_COMMANDS = (
     Reason.DESTRUCTIVE_COMMAND,
     Reason.SENSITIVE_FILE,
@@ -80,9 +80,8 @@ class Inspector:
         Never raises. Arguments beyond the limits of size, time or depth are not looked into: the
         one finding has reason ARGUMENTS_TOO_LARGE. What is found inside an encoded piece spans
         the whole piece; what is found in JSON inside a string spans the inner string, or its
-        part where nothing in it is escaped. Numbers are not looked at, nor keys
-        of one plain word. Command lines given as
-        lists come last, with empty spans. Paths are as in `walk`.
+        part where nothing in it is escaped. Numbers are not looked at, nor keys of one plain word.
+        Command lines given as lists come last, with empty spans. Paths are as in `walk`.
         """
         if _size(arguments, self._max_characters) > self._max_characters:
             return [_refused(f"more than {self._max_characters} characters: not inspected")]
@@ -126,14 +125,14 @@ class _Look:
             self._decoded.clear()
             found.update(dict.fromkeys(self._string(place, value, 0)))
         for place, line in _command_lines(arguments):
-            text = Text(_encodable(line), place.path, self._tool, place.field)
+            text = Text(encodable(line), place.path, self._tool, place.field)
             for finding in self._detect(text):
                 if finding.reason in _OF_COMMANDS:
                     found[replace(finding, start=0, end=0)] = None
         return list(found)
 
     def _string(self, place: _Place, value: str, nested: int) -> Iterator[Finding]:
-        value = _encodable(value)
+        value = encodable(value)
         inner = None if place.is_key else document(value)
         if inner is not None:
             yield from self._nested(place, value, inner, nested)
@@ -225,7 +224,7 @@ def walk(value: Json) -> Iterator[tuple[_Place, str]]:
             )
         elif isinstance(node, dict):
             for index, (key, item) in reversed(list(enumerate(node.items()))):
-                field = _encodable(key).lower()
+                field = encodable(key).lower()
                 stack.append((_Place(member_path(place.path, key, index), field), item))
                 stack.append((_Place(key_path(place.path, index), is_key=True), key))
 
@@ -248,11 +247,6 @@ def _member(key: str) -> str:
     if digits > 5 or (digits and len(key) > 12) or "@" in key:
         return ""
     return f".{key}" if _PLAIN_KEY.fullmatch(key) else f"[{json.dumps(key)}]"
-
-
-def _encodable(text: str) -> str:
-    """Lone surrogates have no UTF-8: replaced one to one."""
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _size(value: Json, limit: int) -> int:
