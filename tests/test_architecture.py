@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for layer in (
         "__init__ model errors",
         "canonical exchange once hosts files",
-        "settings bodies outcome merging chain",
+        "settings bodies outcome merging chain roots",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca",
         "approvals conversations results lookup judgement sources toolbox retention",
         "stream polling",

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 from mitmproxy.certs import CertStore
 
-from callgate import ca
+from callgate import ca, roots
 from callgate.errors import SettingsError
 
 HOST = "my-resource.openai.azure.com"
@@ -30,7 +30,8 @@ HOST = "my-resource.openai.azure.com"
 
 @pytest.fixture(autouse=True)
 def _usual_roots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    for name in roots.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
 
 
 def mode_of(path: Path) -> int:
@@ -143,22 +144,25 @@ def test_public_files_are_made_again_from_the_key_file(tmp_path: Path) -> None:
 
 def test_the_bundle_holds_the_public_roots_and_the_ca(tmp_path: Path) -> None:
     authority = ca.ensure(tmp_path)
-    context = ssl.create_default_context(cafile=str(authority.bundle))
 
-    public = ssl.create_default_context(cafile=certifi.where())
-    assert len(context.get_ca_certs()) == len(public.get_ca_certs()) + 1
+    public = set(roots.certificates(Path(certifi.where()).read_bytes()))
+    assert set(roots.certificates(authority.bundle.read_bytes())) >= {
+        *public,
+        authority.certificate.read_bytes(),
+    }
+    assert ssl.create_default_context(cafile=str(authority.bundle)).get_ca_certs()
 
 
 def test_the_bundle_keeps_the_roots_that_the_machine_was_set_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    roots = tmp_path / "company.pem"
-    trustme.CA().cert_pem.write_to_path(str(roots))
-    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    company = tmp_path / "company.pem"
+    trustme.CA().cert_pem.write_to_path(str(company))
+    monkeypatch.setenv("SSL_CERT_FILE", str(company))
 
     bundle = ca.ensure(tmp_path / "home").bundle
 
-    assert bundle.read_bytes().startswith(roots.read_bytes().strip())
+    assert bundle.read_bytes().startswith(company.read_bytes().strip())
     assert bundle.read_bytes().count(b"BEGIN CERTIFICATE") == 2
 
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from callgate import roots
 from callgate.errors import SettingsError
 from callgate.files import write_private
 
@@ -168,8 +169,5 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 def _write_public(authority: Authority, certificate: x509.Certificate) -> None:
     pem = _pem(certificate)
-    roots = Path(os.environ.get("SSL_CERT_FILE") or certifi.where())
-    if roots.resolve() == authority.bundle.resolve() or not roots.is_file():
-        roots = Path(certifi.where())
     write_private(authority.certificate, pem)
-    write_private(authority.bundle, roots.read_bytes().rstrip() + b"\n" + pem)
+    write_private(authority.bundle, roots.merged(os.environ, authority.bundle) + pem)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import trustme
 
 pytestmark = pytest.mark.e2e
 
@@ -84,3 +85,66 @@ def test_gate_that_can_not_start_runs_nothing(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert "CALLGATE_MODE" in err
     assert not (tmp_path / "ran").exists()
+
+
+COUNTS = """\
+import pathlib, signal, sys, time
+seen = []
+signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+pathlib.Path(sys.argv[1]).touch()
+while not seen:
+    time.sleep(0.05)
+time.sleep(1)  # a second one would be here by now
+sys.exit(40 + len(seen))
+"""
+ON_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+
+
+def wait_for(marker: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not marker.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def test_ctrl_c_on_a_terminal_reaches_the_command_once(tmp_path: Path) -> None:
+    marker = tmp_path / "started"
+    command = [sys.executable, "-m", "callgate", "run", "--", sys.executable, "-c", COUNTS]
+    terminal = subprocess.Popen(
+        [sys.executable, "-c", ON_TERMINAL, *command, str(marker)],
+        env={**os.environ, "CALLGATE_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert terminal.stdin
+    wait_for(marker)
+    terminal.stdin.write(b"\x03")
+    terminal.stdin.flush()
+    assert terminal.wait(60) == 41
+    terminal.communicate()
+
+
+def test_sigint_without_a_terminal_is_passed_on(tmp_path: Path) -> None:
+    marker = tmp_path / "started"
+    run = start(tmp_path, sys.executable, "-c", COUNTS, str(marker))
+    wait_for(marker)
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=30)
+    assert run.returncode == 41
+
+
+def test_bundle_of_the_child_keeps_the_roots_of_every_variable(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        trustme.CA().cert_pem.write_to_path(str(tmp_path / f"{name}.pem"))
+    run = start(
+        tmp_path,
+        *("sh", "-c", 'cat "$SSL_CERT_FILE" "$REQUESTS_CA_BUNDLE"'),
+        SSL_CERT_FILE=str(tmp_path / "one.pem"),
+        NODE_EXTRA_CA_CERTS=str(tmp_path / "two.pem"),
+    )
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 0, err
+    for name in ("one", "two"):
+        assert out.count((tmp_path / f"{name}.pem").read_text().strip()) == 2

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from callgate import proxy
+from callgate.cli.display import Display
 from callgate.cli.environment import around, variables
 from callgate.cli.serve import announce, configure_logging
 from callgate.cli.settings import fail, resolve, with_settings
@@ -23,7 +25,8 @@ from callgate.settings import Settings
 
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
-_PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT)
 
 
 @with_settings
@@ -53,7 +56,10 @@ def run(
 async def _run(settings: Settings, policy: PolicyFile | None, command: list[str]) -> int:
     ready: asyncio.Future[proxy.Ready] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
-    gate = asyncio.ensure_future(proxy.serve(settings, policy, ready.set_result, stop, _show))
+    display = Display(Console(stderr=True, highlight=False, emoji=False))
+    gate = asyncio.ensure_future(
+        proxy.serve(settings, policy, ready.set_result, stop, display.show)
+    )
     await asyncio.wait((gate, ready), return_when=asyncio.FIRST_COMPLETED)
     if not ready.done():
         await gate  # raises what kept it from starting
@@ -85,6 +91,8 @@ async def _child(command: list[str], environ: Mapping[str, str], gate: asyncio.T
     loop = asyncio.get_running_loop()
     for number in _PASSED_ON:
         loop.add_signal_handler(number, _pass_on, child, number)
+    for number in _OF_TERMINALS:
+        loop.add_signal_handler(number, _pass_on_once, child, number)
     waiting = asyncio.ensure_future(child.wait())
     await asyncio.wait((waiting, gate), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
@@ -95,16 +103,25 @@ async def _child(command: list[str], environ: Mapping[str, str], gate: asyncio.T
     return 128 - code if code < 0 else code
 
 
+def _pass_on_once(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """A terminal gives Ctrl-C to all its foreground processes: the command has it already."""
+    if not _is_in_foreground():
+        _pass_on(child, number)
+
+
+def _is_in_foreground() -> bool:
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
 def _pass_on(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         child.send_signal(number)
-
-
-def _show(record: Mapping[str, object]) -> None:
-    """One line a decision or refusal, on standard error."""
-    reasons = record.get("reasons")
-    why = f" [{', '.join(map(str, reasons))}]" if isinstance(reasons, list) else ""
-    if record["kind"] == "call":
-        typer.echo(f"callgate: {record['decision']} {record['tool']}{why}", err=True)
-    elif record["kind"] == "refusal":
-        typer.echo(f"callgate: refused {record['code']}", err=True)
