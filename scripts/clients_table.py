@@ -1,4 +1,4 @@
-"""Writes the table of docs/clients.md: every client that this machine can have, under `callgate run`."""
+"""Writes the table of docs/clients.md: every client that can be had, under `callgate run`."""
 
 from __future__ import annotations
 

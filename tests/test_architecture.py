@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "release",
         "enforcement roster",
         "assembly reloading",
-        "streaming flows sockets",
+        "streaming flows sockets witness",
         "websockets",
         "addon console gateway demo",
         "proxy",
@@ -44,13 +44,14 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # A policy file names rules of a detector's, and their faults are its faults.
 SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors"), ("policy", "detectors")}
 
-KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy"}
+KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy", "witness"}
 
 MAX_LINES = 400
 
 TESTED_ELSEWHERE: Mapping[str, str] = {
     "model": "nouns without behaviour; every test uses them",
     "errors": "exceptions without behaviour",
+    "cli/finding": "nouns without behaviour; tests of cli/diagnosis and cli/canary use them",
     **dict.fromkeys(
         (
             "demo/api",

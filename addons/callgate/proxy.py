@@ -29,6 +29,7 @@ from callgate.model import SurfaceName
 from callgate.policy import PolicyFile
 from callgate.settings import Settings, load, split_address
 from callgate.store.base import Record
+from callgate.witness import Witness
 
 _log = logging.getLogger(__name__)
 
@@ -175,8 +176,11 @@ async def serve(
     on_ready: Callable[[Ready], None],
     stop: asyncio.Event | None = None,
     on_record: Callable[[Record], None] | None = None,
+    witness: Witness | None = None,
 ) -> None:
     """Run a proxy until SIGTERM, SIGINT or `stop`; `on_record` is told of every record.
+
+    `witness` notes which hosts are asked for.
 
     Raises SettingsError, PolicyError or StoreError when it can not start; nothing listens then.
     """
@@ -187,6 +191,8 @@ async def serve(
     address = f"http://{_name(bound.getsockname())}" if bound else "off"
     roots = ca.upstream_bundle(authority, settings.upstream_ca)
     proxy = Proxy(settings, authority)
+    if witness:
+        proxy.addons.add(witness)
     metrics = Metrics()
 
     def tell(made: Record) -> None:

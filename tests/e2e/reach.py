@@ -67,7 +67,7 @@ def main(name: str) -> None:
     headers = globals()[name]()
     package = name.split("_")[0]
     known = platform.python_version() if package == "urllib" else version(package)
-    print(json.dumps({"version": known, "mode": headers.get("callgate-mode")}))
+    sys.stdout.write(json.dumps({"version": known, "mode": headers.get("callgate-mode")}) + "\n")
 
 
 if __name__ == "__main__":

@@ -29,4 +29,4 @@ def ask(order: tuple[str, list[str], str]) -> dict[str, str]:
 if __name__ == "__main__":
     with ThreadPoolExecutor(3) as pool:
         for told in pool.map(ask, json.loads(sys.argv[1])):
-            print(json.dumps(told))
+            sys.stdout.write(json.dumps(told) + "\n")

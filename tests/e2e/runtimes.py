@@ -56,9 +56,11 @@ class Runtime:
         return ROOT / ".venvs" / self.home
 
 
-CURL = """\
-mode=$(curl -fsS -D - -o /dev/null "$OPENAI_BASE_URL/models" | sed -n 's/^callgate-mode: //Ip' | tr -d '\\r')
-printf '{"version": "%s", "mode": "%s"}\\n' "$(curl --version | sed 's/^curl //; s/ .*//; q')" "$mode"
+CURL = r"""
+set -- $(curl --version)
+mode=$(curl -fsS -D - -o /dev/null "$OPENAI_BASE_URL/models" |
+  sed -n 's/^callgate-mode: //Ip' | tr -d '\r')
+printf '{"version": "%s", "mode": "%s"}\n' "$2" "$mode"
 """
 
 _DISPATCHER = "`undici`'s `EnvHttpProxyAgent`, `--reverse`, or transparent mode"

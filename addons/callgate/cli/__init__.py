@@ -10,6 +10,7 @@ from callgate.cli import (
     audit,
     authority,
     demo,
+    doctor,
     environment,
     export,
     gateway,
@@ -34,6 +35,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(authority.app, name="ca")
 app.command()(serve.serve)
 app.command(context_settings={"allow_interspersed_args": False})(run.run)
+app.command(context_settings={"allow_interspersed_args": False})(doctor.doctor)
 app.command()(gateway.gateway)
 app.command()(scan.scan)
 app.command()(environment.env)

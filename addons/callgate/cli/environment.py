@@ -14,27 +14,27 @@ from urllib.parse import urlsplit
 
 import typer
 
-from callgate import ca
+from callgate import ca, roots
 from callgate.cli.settings import Home, fail, resolve
 from callgate.errors import CallgateError
 from callgate.hosts import Hosts
 
-_PROXY = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-_BUNDLE = (
-    "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "DENO_CERT",
-    "WEBSOCKET_CLIENT_CA_BUNDLE",
+PROXY_VARIABLES = (
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
 )
+CA_VARIABLES = roots.VARIABLES
 
 
 def variables(proxy: str, authority: ca.Authority) -> dict[str, str]:
     """Every variable, with its value."""
     return {
-        **dict.fromkeys(_PROXY, proxy),
-        **dict.fromkeys(_BUNDLE, str(authority.bundle)),
+        **dict.fromkeys(PROXY_VARIABLES, proxy),
+        **dict.fromkeys(CA_VARIABLES, str(authority.bundle)),
         "NODE_USE_ENV_PROXY": "1",
     }
 

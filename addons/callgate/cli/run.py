@@ -7,13 +7,14 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Annotated
 
 import typer
 from rich.console import Console
 
 from callgate import proxy
+from callgate.cli.background import gate
 from callgate.cli.display import Display
 from callgate.cli.environment import around, variables
 from callgate.cli.serve import announce, configure_logging
@@ -54,59 +55,64 @@ def run(
 
 
 async def _run(settings: Settings, policy: PolicyFile | None, command: list[str]) -> int:
-    ready: asyncio.Future[proxy.Ready] = asyncio.get_running_loop().create_future()
-    stop = asyncio.Event()
     display = Display(Console(stderr=True, highlight=False, emoji=False))
-    gate = asyncio.ensure_future(
-        proxy.serve(settings, policy, ready.set_result, stop, display.show)
-    )
-    await asyncio.wait((gate, ready), return_when=asyncio.FIRST_COMPLETED)
-    if not ready.done():
-        await gate  # raises what kept it from starting
-        raise CallgateError("the proxy ended before it was ready")
-    try:
-        return await _child(command, _environment(settings, ready.result()), gate)
-    finally:
-        stop.set()
-        await gate
+    async with gate(settings, policy, display.show) as running:
+        environ = environment_for(settings, running.ready, os.environ)
+        return await child(command, environ, running.task)
 
 
-def _environment(settings: Settings, ready: proxy.Ready) -> dict[str, str]:
+def environment_for(
+    settings: Settings, ready: proxy.Ready, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """What a command gets to see: `environ`, and what brings its clients to the gate."""
     return {
-        **os.environ,
+        **environ,
         **variables(ready.proxy, ready.authority),
-        **around(os.environ, Hosts(settings.gated_hosts)),
+        **around(environ, Hosts(settings.gated_hosts)),
     }
 
 
-async def _child(command: list[str], environ: Mapping[str, str], gate: asyncio.Task[None]) -> int:
+async def child(
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    gate: asyncio.Task[None],
+    on_start: Callable[[int], None] | None = None,
+    stdout: IO[str] | None = None,
+) -> int:
+    """Run a command until it ends, signals passed on, and return its code as a shell tells it.
+
+    127 for a command that is not there, 126 for one that can not be executed. It is stopped when
+    the gate ends. `on_start` is told its process id, `stdout` takes its output.
+    """
     try:
-        child = await asyncio.create_subprocess_exec(*command, env=dict(environ))
+        process = await asyncio.create_subprocess_exec(*command, env=dict(environ), stdout=stdout)
     except FileNotFoundError:
         typer.echo(f"callgate: {command[0]}: command not found", err=True)
         return _NOT_FOUND
     except PermissionError:
         typer.echo(f"callgate: {command[0]}: not executable", err=True)
         return _NOT_EXECUTABLE
+    if on_start:
+        on_start(process.pid)
     loop = asyncio.get_running_loop()
     for number in _PASSED_ON:
-        loop.add_signal_handler(number, _pass_on, child, number)
+        loop.add_signal_handler(number, _pass_on, process, number)
     for number in _OF_TERMINALS:
-        loop.add_signal_handler(number, _pass_on_once, child, number)
-    waiting = asyncio.ensure_future(child.wait())
+        loop.add_signal_handler(number, _pass_on_once, process, number)
+    waiting = asyncio.ensure_future(process.wait())
     await asyncio.wait((waiting, gate), return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
         # without its gate the command has no way to the API: it must not go on in the dark
         typer.echo("callgate: the proxy ended, stopping the command", err=True)
-        _pass_on(child, signal.SIGTERM)
+        _pass_on(process, signal.SIGTERM)
     code = await waiting
     return 128 - code if code < 0 else code
 
 
-def _pass_on_once(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def _pass_on_once(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     """A terminal gives Ctrl-C to all its foreground processes: the command has it already."""
     if not _is_in_foreground():
-        _pass_on(child, number)
+        _pass_on(process, number)
 
 
 def _is_in_foreground() -> bool:
@@ -122,6 +128,6 @@ def _is_in_foreground() -> bool:
         os.close(terminal)
 
 
-def _pass_on(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def _pass_on(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        child.send_signal(number)
+        process.send_signal(number)
