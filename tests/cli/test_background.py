@@ -31,8 +31,9 @@ async def test_gate_listens_within_the_block_and_not_after(tmp_path: Path) -> No
         answer = await client.get(f"{running.ready.console}/healthz")
         assert answer.status_code == 200
     assert running.task.done()
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{running.ready.console}/healthz", trust_env=False)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"{running.ready.console}/healthz")
 
 
 async def test_what_keeps_it_from_starting_is_raised(tmp_path: Path) -> None:
