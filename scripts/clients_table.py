@@ -20,12 +20,12 @@ MARK = "<!-- clients: made by scripts/clients-table -->"
 def asked() -> dict[str, Reached | LookupError]:
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert("localhost").configure_cert(context)
     with tempfile.TemporaryDirectory() as folder, Origin(context) as origin:
         ca = Path(folder) / "ca.pem"
         authority.cert_pem.write_to_path(str(ca))
         origin.answer = lambda _: Reply(b'{"object":"list","data":[]}')
-        return ask_all(RUNTIMES, f"https://{origin.host}/v1", ca, Path(folder) / "home")
+        return ask_all(RUNTIMES, f"https://localhost:{origin.port}/v1", ca, Path(folder) / "home")
 
 
 def table(found: dict[str, Reached | LookupError]) -> str:

@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for layer in (
         "__init__ model errors",
         "canonical exchange once hosts files",
-        "settings bodies outcome merging chain roots",
+        "settings bodies outcome merging chain roots certificates",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca",
         "approvals conversations results lookup judgement sources toolbox retention",
         "stream polling",
@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "release",
         "enforcement roster",
         "assembly reloading",
-        "streaming flows sockets witness",
+        "streaming flows sockets witness tls",
         "websockets",
         "addon console gateway demo",
         "proxy",
@@ -44,7 +44,7 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # A policy file names rules of a detector's, and their faults are its faults.
 SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors"), ("policy", "detectors")}
 
-KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy", "witness"}
+KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy", "witness", "tls"}
 
 MAX_LINES = 400
 

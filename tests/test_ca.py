@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import ssl
 import stat
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 from mitmproxy.certs import CertStore
 
-from callgate import ca, roots
+from callgate import ca, certificates, roots
 from callgate.errors import SettingsError
 
 HOST = "my-resource.openai.azure.com"
@@ -337,3 +338,111 @@ def test_another_ca_of_the_same_name_is_not_trusted(tmp_path: Path) -> None:
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         context.wrap_socket(plain, server_hostname=HOST)
+
+
+# -- limits and rotation --------------------------------------------------------------------
+
+
+def limits_of(authority: ca.Authority) -> list[str] | None:
+    return certificates.permitted(certificate_of(authority))
+
+
+def leaf_is_accepted(signing: ca.Authority, trusting: bytes, host: str, folder: Path) -> bool:
+    store = CertStore.from_store(signing.folder, "mitmproxy", 2048)
+    context = ssl.create_default_context(cadata=trusting.decode())
+    with (
+        tls_server(store, host, folder) as port,
+        socket.create_connection(("127.0.0.1", port), 5) as plain,
+    ):
+        try:
+            context.wrap_socket(plain, server_hostname=host).close()
+        except ssl.SSLCertVerificationError:
+            return False
+    return True
+
+
+def test_new_host_widens_the_limits_and_nobody_loses_trust(tmp_path: Path) -> None:
+    authority = ca.ensure(tmp_path, ["api.openai.com"])
+    trusted = authority.certificate.read_bytes()
+
+    ca.ensure(tmp_path, ["llm.internal"])
+
+    assert limits_of(authority) == [
+        "api.openai.com",
+        "localhost",
+        "127.0.0.0/8",
+        "::1/128",
+        "llm.internal",
+    ]
+    assert leaf_is_accepted(authority, trusted, "api.openai.com", tmp_path)
+    assert not leaf_is_accepted(authority, trusted, "llm.internal", tmp_path)
+    now = authority.certificate.read_bytes()
+    assert leaf_is_accepted(authority, now, "llm.internal", tmp_path)
+    assert authority.bundle.read_bytes().endswith(now)
+    assert trusted not in authority.bundle.read_bytes()
+
+
+def test_hosts_that_are_covered_change_nothing(tmp_path: Path) -> None:
+    before = ca.ensure(tmp_path, ["*.openai.azure.com", "api.openai.com"]).key_file.read_bytes()
+
+    ca.ensure(tmp_path, ["me.openai.azure.com:443", "127.0.0.1:9"])
+    ca.ensure(tmp_path)
+
+    assert ca.Authority(tmp_path / "ca").key_file.read_bytes() == before
+
+
+def test_ca_without_limits_from_before_stays_as_it_is(tmp_path: Path) -> None:
+    before = ca.ensure(tmp_path).key_file.read_bytes()
+
+    assert limits_of(ca.ensure(tmp_path, ["api.openai.com"])) is None
+    assert ca.Authority(tmp_path / "ca").key_file.read_bytes() == before
+
+
+def test_processes_that_need_different_hosts_all_get_theirs(tmp_path: Path) -> None:
+    hosts = [f"h{number}.internal" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda host: ca.ensure(tmp_path, [host]), hosts))
+
+    assert set(hosts) <= set(limits_of(ca.Authority(tmp_path / "ca")) or ())
+
+
+def test_rotation_cuts_no_client_off(tmp_path: Path) -> None:
+    authority = ca.ensure(tmp_path / "home")
+    old = tmp_path / "old"
+    shutil.copytree(authority.folder, old)  # a proxy that was started before the switch
+
+    ca.prepare(tmp_path / "home")
+    told = authority.bundle.read_bytes()
+    assert leaf_is_accepted(authority, told, HOST, tmp_path)
+    assert ca.Authority(old).key_file.read_bytes() == authority.key_file.read_bytes()
+    ca.switch(tmp_path / "home")
+
+    assert ca.Authority(old).key_file.read_bytes() != authority.key_file.read_bytes()
+    assert leaf_is_accepted(authority, told, HOST, tmp_path)
+    later = ca.ensure(tmp_path / "home").bundle.read_bytes()
+    assert leaf_is_accepted(authority, later, HOST, tmp_path)
+    assert leaf_is_accepted(ca.Authority(old), later, HOST, tmp_path)
+    assert b"PRIVATE KEY" not in authority.previous.read_bytes()
+
+
+def test_previous_ca_is_no_longer_trusted_when_the_overlap_is_over(tmp_path: Path) -> None:
+    authority = ca.ensure(tmp_path)
+    ca.prepare(tmp_path)
+    ca.switch(tmp_path)
+    previous = authority.previous.read_bytes()
+    assert previous in authority.bundle.read_bytes()
+    past = (datetime.now(UTC) - timedelta(days=31)).timestamp()
+    os.utime(authority.previous, (past, past))
+
+    assert previous not in ca.ensure(tmp_path).bundle.read_bytes()
+
+
+def test_a_new_ca_by_force_ends_every_older_trust(tmp_path: Path) -> None:
+    authority = ca.ensure(tmp_path)
+    ca.prepare(tmp_path)
+
+    ca.create(tmp_path)
+
+    assert authority.certificate.read_bytes().count(b"BEGIN CERTIFICATE") == 1
+    with pytest.raises(SettingsError, match="no CA is prepared"):
+        ca.switch(tmp_path)

@@ -6,8 +6,12 @@ One per machine, made at first use, never in version control. mitmproxy reads
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import logging
 import os
 import socket
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,15 +19,17 @@ from pathlib import Path
 import certifi
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from callgate import roots
+from callgate import certificates, roots
 from callgate.errors import SettingsError
 from callgate.files import write_private
 
-_VALID = timedelta(days=3650)
+_log = logging.getLogger(__name__)
+
+_OVERLAP = timedelta(days=30)
+"""How long a proxy may run on with the CA from before a switch."""
 _REMEDY = "make a new one: callgate ca new --force"
 
 
@@ -44,13 +50,27 @@ class Authority:
         return self.folder / "callgate-ca.pem"
 
     @property
+    def next_key_file(self) -> Path:
+        """Key and certificate of the CA that will follow; there only while one is prepared."""
+        return self.folder / "next-ca.pem"
+
+    @property
+    def previous(self) -> Path:
+        """The certificate that was in use before the last switch."""
+        return self.folder / "previous-ca.pem"
+
+    @property
     def bundle(self) -> Path:
         """The certificate and the public roots, for variables that replace a client's roots."""
         return self.folder / "bundle.pem"
 
 
-def ensure(home: Path) -> Authority:
+def ensure(home: Path, hosts: Sequence[str] | None = None) -> Authority:
     """Return the CA of a home folder, making it where there is none.
+
+    The CA is limited to the patterns of `hosts`; None makes one without limits, and asks for
+    nothing of one that is there. One that is limited to less is made anew with the same key: who
+    trusts it already goes on to, for the hosts it had, and has to be told for the others.
 
     Of several processes that start at once one makes it, and all use that one. Raises
     SettingsError when the folder can not be written or the CA can not be used.
@@ -58,11 +78,12 @@ def ensure(home: Path) -> Authority:
     authority = Authority(home / "ca")
     try:
         _make_folders(home, authority.folder)
-        if not authority.key_file.exists():
-            write_private(authority.key_file, _issue(), replace=False)
-        authority.key_file.chmod(0o600)
-        certificate = _load(authority.key_file)
-        _write_public(authority, certificate)
+        with _locked(authority.folder):
+            if not authority.key_file.exists():
+                write_private(authority.key_file, _issue(hosts))
+            authority.key_file.chmod(0o600)
+            certificate = _widened(authority, hosts or ())
+            _write_public(authority, certificate)
     except OSError as error:
         raise SettingsError(f"can not use {authority.folder}: {error}") from error
     if certificate.not_valid_after_utc <= datetime.now(UTC):
@@ -70,15 +91,54 @@ def ensure(home: Path) -> Authority:
     return authority
 
 
-def create(home: Path) -> Authority:
-    """Make a new CA, replacing an older one: every client has to trust it anew.
+def create(home: Path, hosts: Sequence[str] | None = None) -> Authority:
+    """Make a new CA, replacing an older one at once: every client has to trust it anew.
 
     Raises OSError when the folder can not be written.
     """
     authority = Authority(home / "ca")
     _make_folders(home, authority.folder)
-    write_private(authority.key_file, _issue())
-    _write_public(authority, _load(authority.key_file))
+    with _locked(authority.folder):
+        write_private(authority.key_file, _issue(hosts))
+        for path in (authority.next_key_file, authority.previous):
+            path.unlink(missing_ok=True)
+        _write_public(authority, _load(authority.key_file)[0])
+    return authority
+
+
+def prepare(home: Path, hosts: Sequence[str] | None = None) -> Authority:
+    """Make the CA that will follow: clients can trust it beside the one in use, until `switch`.
+
+    One that was prepared before is replaced. Raises SettingsError as `ensure` does.
+    """
+    authority = ensure(home, hosts)
+    try:
+        with _locked(authority.folder):
+            write_private(authority.next_key_file, _issue(hosts))
+            _write_public(authority, _load(authority.key_file)[0])
+    except OSError as error:
+        raise SettingsError(f"can not use {authority.folder}: {error}") from error
+    return authority
+
+
+def switch(home: Path) -> Authority:
+    """Put the prepared CA into use: proxies sign with it from their next start.
+
+    The one before stays trusted by what reads the bundle, without its key, for as long as proxies
+    may still run with it. Raises SettingsError where none was prepared.
+    """
+    authority = Authority(home / "ca")
+    if not authority.next_key_file.exists():
+        raise SettingsError("no CA is prepared; make one: callgate ca new --overlap")
+    try:
+        with _locked(authority.folder):
+            old, _ = _load(authority.key_file)
+            new, _ = _load(authority.next_key_file)
+            write_private(authority.previous, certificates.pem(old))
+            authority.next_key_file.replace(authority.key_file)
+            _write_public(authority, new)
+    except OSError as error:
+        raise SettingsError(f"can not use {authority.folder}: {error}") from error
     return authority
 
 
@@ -89,7 +149,18 @@ def _make_folders(home: Path, folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def _load(key_file: Path) -> x509.Certificate:
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time reads what is there and writes what follows from it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _load(key_file: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     pem = key_file.read_bytes()
     try:
         certificate = x509.load_pem_x509_certificate(pem)
@@ -98,52 +169,34 @@ def _load(key_file: Path) -> x509.Certificate:
         raise SettingsError(f"{key_file} holds no key and certificate; {_REMEDY}") from error
     if key.public_key() != certificate.public_key():
         raise SettingsError(f"the key in {key_file} is not the certificate's; {_REMEDY}")
-    return certificate
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise SettingsError(f"the key in {key_file} is not of an elliptic curve; {_REMEDY}")
+    return certificate, key
 
 
-def _issue() -> bytes:
+def _issue(hosts: Sequence[str] | None) -> bytes:
     """A new private key and its certificate, PEM."""
-    # P-256: signing a leaf costs a tenth of RSA-2048, and every new host needs one
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Callgate"),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"Callgate CA {socket.gethostname()}"[:64]),
-        ]
+    key = certificates.new_key()
+    name = certificates.authority_name(socket.gethostname())
+    certificate = certificates.authority(key, name, hosts)
+    return certificates.key_pem(key) + certificates.pem(certificate)
+
+
+def _widened(authority: Authority, hosts: Sequence[str]) -> x509.Certificate:
+    """The certificate in use, made anew where its limits leave out one of the hosts."""
+    certificate, key = _load(authority.key_file)
+    added = certificates.lacking(certificate, hosts)
+    if not added:
+        return certificate
+    names = [*(certificates.permitted(certificate) or ()), *added]
+    certificate = certificates.authority(key, certificate.subject, names)
+    write_private(authority.key_file, certificates.key_pem(key) + certificates.pem(certificate))
+    _log.warning(
+        "the CA now signs for %s, too: clients that were told to trust it by hand "
+        "have to be told again (callgate ca trust)",
+        ", ".join(added),
     )
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=2))  # clocks of clients may be behind
-        .not_valid_after(now + _VALID)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=False,
-                content_commitment=False,
-                key_encipherment=False,
-                data_encipherment=False,
-                key_agreement=False,
-                key_cert_sign=True,
-                crl_sign=True,
-                encipher_only=False,
-                decipher_only=False,
-            ),
-            critical=True,
-        )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return secret + _pem(certificate)
+    return certificate
 
 
 def upstream_bundle(authority: Authority, extra: Path | None) -> Path:
@@ -163,11 +216,19 @@ def upstream_bundle(authority: Authority, extra: Path | None) -> Path:
     return path
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
 def _write_public(authority: Authority, certificate: x509.Certificate) -> None:
-    pem = _pem(certificate)
-    write_private(authority.certificate, pem)
-    write_private(authority.bundle, roots.merged(os.environ, authority.bundle) + pem)
+    pem = certificates.pem(certificate)
+    others = b"".join(certificates.pem(one) for one in _others(authority))
+    known = roots.merged(os.environ, authority.bundle)
+    write_private(authority.certificate, pem + others)
+    write_private(authority.bundle, known + others + pem)
+
+
+def _others(authority: Authority) -> Iterator[x509.Certificate]:
+    """What clients have to trust beside the CA in use: the one to come, and the one before."""
+    if authority.next_key_file.exists():
+        yield _load(authority.next_key_file)[0]
+    if authority.previous.exists():
+        switched = datetime.fromtimestamp(authority.previous.stat().st_mtime, UTC)
+        if datetime.now(UTC) - switched < _OVERLAP:
+            yield x509.load_pem_x509_certificate(authority.previous.read_bytes())

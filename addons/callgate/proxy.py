@@ -14,9 +14,10 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from mitmproxy import ctx, options
-from mitmproxy.addons import core, disable_h2c, next_layer, proxyauth, proxyserver, tlsconfig
+from mitmproxy.addons import core, disable_h2c, next_layer, proxyauth, proxyserver
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
@@ -29,6 +30,7 @@ from callgate.model import SurfaceName
 from callgate.policy import PolicyFile
 from callgate.settings import Settings, load, split_address
 from callgate.store.base import Record
+from callgate.tls import ShortLived
 from callgate.witness import Witness
 
 _log = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ class Proxy(Master):
             proxyauth.ProxyAuth(),
             self._servers,
             next_layer.NextLayer(),
-            tlsconfig.TlsConfig(),
+            ShortLived(lambda: datetime.now(UTC)),
             self.guard,
         )
         auth = settings.proxy_auth
@@ -186,7 +188,7 @@ async def serve(
     """
     os.umask(0o077)  # mitmproxy and SQLite write files of their own
     home = settings.home.expanduser()
-    authority = ca.ensure(home)
+    authority = ca.ensure(home, settings.gated_hosts)
     bound = None if settings.console == "off" else _bind(settings.console)
     address = f"http://{_name(bound.getsockname())}" if bound else "off"
     roots = ca.upstream_bundle(authority, settings.upstream_ca)

@@ -18,6 +18,7 @@ from callgate.policy import PolicyFile
 from callgate.settings import Settings
 from callgate.store import open_store
 
+GATED = Settings().gated_hosts
 NOW = datetime.now(UTC)
 
 
@@ -38,7 +39,7 @@ def test_each_line_that_is_not_well_says_the_fix(tmp_path: Path) -> None:
     lines = [
         *diagnosis.settings_lines(settings, None),
         *diagnosis.home_lines(tmp_path),
-        *diagnosis.authority_lines(tmp_path, NOW - timedelta(days=30)),
+        *diagnosis.authority_lines(tmp_path, GATED, NOW - timedelta(days=30)),
         *diagnosis.shell_lines(settings, {"NO_PROXY": "*"}, ca.ensure(tmp_path).bundle),
     ]
 
@@ -73,13 +74,17 @@ def test_file_that_others_can_open_fails(tmp_path: Path, mode: int) -> None:
 
 
 def test_authority_ok_expiring_early_and_broken(tmp_path: Path) -> None:
-    assert states(list(diagnosis.authority_lines(tmp_path, NOW))) == {"ca": State.OK}
+    assert states(list(diagnosis.authority_lines(tmp_path, GATED, NOW))) == {"ca": State.OK}
     soon = NOW + timedelta(days=3640)
-    assert states(list(diagnosis.authority_lines(tmp_path, soon))) == {"ca": State.WARN}
+    assert states(list(diagnosis.authority_lines(tmp_path, GATED, soon))) == {"ca": State.WARN}
     early = NOW - timedelta(days=3)
-    assert states(list(diagnosis.authority_lines(tmp_path, early))) == {"clock": State.FAIL}
+    assert states(list(diagnosis.authority_lines(tmp_path, GATED, early))) == {"clock": State.FAIL}
+    ca.create(tmp_path)
+    (line,) = diagnosis.authority_lines(tmp_path, GATED, NOW)
+    assert line.state is State.WARN
+    assert "any host" in line.text
     ca.Authority(tmp_path / "ca").key_file.write_bytes(b"torn")
-    assert states(list(diagnosis.authority_lines(tmp_path, NOW))) == {"ca": State.FAIL}
+    assert states(list(diagnosis.authority_lines(tmp_path, GATED, NOW))) == {"ca": State.FAIL}
 
 
 async def test_store_that_answers_and_one_that_does_not(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def asked(
     home = tmp_path_factory.mktemp("home")
     with Origin(server_context) as origin:
         origin.answer = lambda _: MODELS
-        return ask_all(RUNTIMES, f"https://{origin.host}/v1", upstream_ca_file, home)
+        return ask_all(RUNTIMES, f"https://localhost:{origin.port}/v1", upstream_ca_file, home)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)

@@ -60,10 +60,12 @@ async def lines(settings: Settings, probes: Sequence[Probe] = PROBES) -> list[Li
     """Let a call be denied and its result be refused; raises what keeps the gate from starting."""
     with tempfile.TemporaryDirectory(prefix="callgate-doctor-") as name:
         folder = Path(name)
-        certificates = make_certificates(folder / "api", ["127.0.0.1"])
+        certificates = make_certificates(folder / "api", ["localhost"])
         app = create_app(event_seconds=_EVENT_SECONDS)
         (folder / "callgate.yaml").write_text(_POLICY)
-        with serve(app, certificates) as url:
+        with serve(app, certificates) as address:
+            # by name: Bun can not check addresses against the CA's limits
+            url = f"https://localhost:{urlsplit(address).port}"
             own = _settings(settings, folder, url, certificates.ca)
             records: list[Record] = []
             policy = PolicyFile(folder / "callgate.yaml")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 
-from callgate import ca, roots
+from callgate import ca, certificates, roots
 from callgate.cli.environment import CA_VARIABLES, PROXY_VARIABLES, around
 from callgate.cli.finding import Line, fail, ok, warn
 from callgate.errors import CallgateError
@@ -51,10 +51,10 @@ def _kept(home: Path) -> Iterator[Path]:
     return (path for path in home.rglob("*") if not path.is_symlink())
 
 
-def authority_lines(home: Path, now: datetime) -> Iterator[Line]:
+def authority_lines(home: Path, hosts: Sequence[str], now: datetime) -> Iterator[Line]:
     """The CA can be used, now and for a while."""
     try:
-        authority = ca.ensure(home)
+        authority = ca.ensure(home, hosts)
     except CallgateError as error:
         yield fail("ca", str(error), "make a new one: callgate ca new --force")
         return
@@ -63,9 +63,15 @@ def authority_lines(home: Path, now: datetime) -> Iterator[Line]:
     if certificate.not_valid_before_utc > now:
         yield fail("clock", "the CA is not valid yet: the clock is behind", _SET_CLOCK)
     elif ends - now < _CA_NOTICE:
-        yield warn("ca", f"{authority.certificate} ends on {ends:%Y-%m-%d}", "callgate ca new")
+        text = f"{authority.certificate} ends on {ends:%Y-%m-%d}"
+        yield warn("ca", text, "make the next one: callgate ca new --overlap")
+    elif certificates.permitted(certificate) is None:
+        text = f"{authority.certificate} can sign for any host"
+        yield warn("ca", text, "make one that is limited: callgate ca new --overlap")
     else:
-        yield ok("ca", f"{authority.certificate}: valid until {ends:%Y-%m-%d}")
+        yield ok(
+            "ca", f"{authority.certificate}: limited to gated hosts, valid until {ends:%Y-%m-%d}"
+        )
 
 
 _SET_CLOCK = "set the clock: timedatectl set-ntp true"

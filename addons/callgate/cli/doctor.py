@@ -57,14 +57,16 @@ async def _all(settings: Settings, policy: PolicyFile | None) -> list[Line]:
     now = datetime.now(UTC)
     home = settings.home.expanduser()
     found = [
-        *diagnosis.authority_lines(home, now),
+        *diagnosis.authority_lines(home, settings.gated_hosts, now),
         *diagnosis.settings_lines(settings, policy),
         *await diagnosis.store_lines(settings, now),
         *diagnosis.home_lines(home),
     ]
     if any(line.check == "ca" and line.state is State.FAIL for line in found):
         return found
-    found += diagnosis.shell_lines(settings, os.environ, ca.ensure(home).bundle)
+    found += diagnosis.shell_lines(
+        settings, os.environ, ca.ensure(home, settings.gated_hosts).bundle
+    )
     try:
         found += await canary.lines(settings)
     except CallgateError as error:

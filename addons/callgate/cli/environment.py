@@ -72,7 +72,7 @@ def env(
     """
     try:
         settings, _ = resolve({"home": home})
-        authority = ca.ensure(settings.home.expanduser())
+        authority = ca.ensure(settings.home.expanduser(), settings.gated_hosts)
     except CallgateError as error:
         raise fail(error) from error
     url = proxy or f"http://{settings.listen}"
