@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
         "__init__ model errors",
-        "canonical exchange once hosts files",
+        "canonical exchange once hosts files listeners",
         "settings bodies outcome merging chain roots certificates",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca",
         "approvals conversations results lookup judgement sources toolbox retention",
@@ -31,7 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "enforcement roster",
         "assembly reloading",
         "streaming flows sockets witness tls",
-        "websockets",
+        "websockets border",
         "addon console gateway demo",
         "proxy",
         "cli",
@@ -44,7 +44,7 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # A policy file names rules of a detector's, and their faults are its faults.
 SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors"), ("policy", "detectors")}
 
-KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy", "witness", "tls"}
+KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy", "witness", "tls", "border"}
 
 MAX_LINES = 400
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -337,3 +338,52 @@ def test_syslog_is_a_socket_or_an_address(address: str) -> None:
 def test_other_addresses_of_syslog_are_an_error(address: str) -> None:
     with pytest.raises(SettingsError, match="--audit-syslog: expected HOST:PORT"):
         load({"audit_syslog": address}, {}, {})
+
+
+# -- listeners ------------------------------------------------------------------------------
+
+REVERSE = "127.0.0.1:9000=https://llm.example"
+PROXY = "http://ann:" + "secret" + "@proxy"
+
+
+def test_api_of_a_reverse_listener_is_gated() -> None:
+    found = load({"reverse": [REVERSE]}, {}, {})
+
+    assert found.gated_hosts[-1] == "llm.example:443"
+    assert [one.upstream for one in found.reverses] == ["https://llm.example:443"]
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"reverse": ["9000=https://llm.example"]}, "--reverse: expected HOST:PORT"),
+        ({"reverse": ["127.0.0.1:9000"]}, "--reverse: expected a URL"),
+        ({"reverse": ["0.0.0.0:9000=https://llm.example"]}, "--reverse: 0.0.0.0 is reachable"),
+        ({"transparent": "0.0.0.0:8443"}, "--transparent: 0.0.0.0 is reachable"),
+        ({"transparent": "8443"}, "--transparent: expected HOST:PORT"),
+        ({"reverse": [REVERSE], "upstream_proxy": PROXY}, "--reverse: goes to the API itself"),
+        (
+            {"transparent": "127.0.0.1:1", "upstream_proxy": PROXY},
+            "--transparent: goes to the API itself",
+        ),
+        ({"reverse": [REVERSE], "proxy_auth": __file__}, "--reverse: asks no user"),
+        ({"transparent": "127.0.0.1:1", "proxy_auth": __file__}, "--transparent: asks no user"),
+    ],
+)
+def test_listener_that_can_not_be_is_said(given: dict[str, object], fault: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(fault)):
+        load(given, {}, {})
+
+
+def test_listeners_beyond_loopback_are_served_when_anybody_may() -> None:
+    given = {"reverse": ["0.0.0.0:9000=https://llm.example"], "no_proxy_auth": True}
+
+    assert load(given, {}, {}).reverses
+
+
+@pytest.mark.parametrize("text", ["ftp://ann:hidden@proxy", "http://ann:hidden@proxy/path"])
+def test_password_of_the_proxy_behind_is_never_shown(text: str) -> None:
+    with pytest.raises(SettingsError, match="CALLGATE_UPSTREAM_PROXY") as raised:
+        load({}, {"CALLGATE_UPSTREAM_PROXY": text}, {})
+
+    assert "hidden" not in str(raised.value)

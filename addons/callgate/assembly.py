@@ -300,7 +300,10 @@ def _upstream(settings: Settings, roots: Path) -> upstream.HttpUpstream:
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(f"upstream_ca: {roots} can not be used: {error}") from error
     return upstream.HttpUpstream(
-        context, settings.upstream_timeout_seconds, settings.max_body_mib << 20
+        context,
+        settings.upstream_timeout_seconds,
+        settings.max_body_mib << 20,
+        settings.upstream_proxy,
     )
 
 

@@ -12,19 +12,30 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mitmproxy import ctx, options
-from mitmproxy.addons import core, disable_h2c, next_layer, proxyauth, proxyserver
+from mitmproxy.addons import (
+    core,
+    disable_h2c,
+    next_layer,
+    proxyauth,
+    proxyserver,
+    upstream_auth,
+)
+from mitmproxy.exceptions import OptionsError
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
 from callgate import assembly, ca, console, reloading, streaming
 from callgate.addon import Guard
+from callgate.border import Border
 from callgate.errors import SettingsError, StoreError
 from callgate.hosts import Hosts
+from callgate.listeners import UpstreamProxy
 from callgate.metrics import Metrics
 from callgate.model import SurfaceName
 from callgate.policy import PolicyFile
@@ -46,6 +57,8 @@ class Ready:
     console: str
     """URL, or `off`."""
     authority: ca.Authority
+    reverse: tuple[str, ...] = ()
+    """URLs of the reverse listeners."""
 
     @property
     def line(self) -> str:
@@ -64,7 +77,7 @@ class Proxy(Master):
         streaming.check_compatible()
         streaming.whole_frames()
         hosts = Hosts(settings.gated_hosts)
-        host, port = split_address(settings.listen)
+        behind = UpstreamProxy.parse(settings.upstream_proxy) if settings.upstream_proxy else None
         super().__init__(options.Options(), with_termlog=False)
         self._settings = settings
         self._servers = proxyserver.Proxyserver()
@@ -74,20 +87,23 @@ class Proxy(Master):
             only_gated=settings.only_openai,
             servers=self._servers,
         )
+        self.border = Border(only_gated=settings.only_openai, is_behind_proxy=behind is not None)
         self.addons.add(
             core.Core(),
             disable_h2c.DisableH2C(),
             proxyauth.ProxyAuth(),
+            upstream_auth.UpstreamAuth(),
             self._servers,
             next_layer.NextLayer(),
             ShortLived(lambda: datetime.now(UTC)),
+            self.border,
             self.guard,
         )
         auth = settings.proxy_auth
         observes = settings.mode == "observe"
-        self.options.update(
-            listen_host=host,
-            listen_port=port,
+        self._set(
+            mode=_modes(settings, behind),
+            upstream_auth=behind.credentials if behind and behind.credentials else None,
             confdir=str(authority.folder),
             allow_hosts=list(hosts.expressions),
             show_ignored_hosts=False,
@@ -98,17 +114,37 @@ class Proxy(Master):
             stream_large_bodies=f"{settings.max_body_mib}m" if observes else None,
         )
 
+    def _set(self, **values: object) -> None:
+        try:
+            self.options.update(**values)
+        except OptionsError as error:
+            raise SettingsError(f"listen: {error}") from error
+
     async def listen(self) -> str:
         """Open the port; returns the URL, raises SettingsError when it can not be had."""
         if not await self._servers.setup_servers():
             failed = [server.last_exception for server in self._servers.servers]
             why = getattr(next(filter(None, failed), None), "errno", None)
             raise SettingsError(
-                f"listen: can not listen on {self._settings.listen}: "
+                f"listen: can not listen on {self._listeners()}: "
                 f"{os.strerror(why) if why else 'failed'}; choose another --listen"
             )
-        host, port, *_ = self._servers.listen_addrs()[0]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self._addresses("regular", "upstream")[0]
+
+    @property
+    def reverse(self) -> tuple[str, ...]:
+        """URLs of the reverse listeners, in the order of the setting."""
+        return tuple(self._addresses("reverse"))
+
+    def _addresses(self, *kinds: str) -> list[str]:
+        # mitmproxy keeps its servers in the order of the modes
+        servers = [server for server in self._servers.servers if server.mode.type_name in kinds]
+        return [f"http://{_name(server.listen_addrs[0])}" for server in servers]
+
+    def _listeners(self) -> str:
+        addresses = (self._settings.listen, self._settings.transparent)
+        reverses = (one.listen for one in self._settings.reverses)
+        return ", ".join(filter(None, (*addresses, *reverses)))
 
     async def serve(self, on_listening: Callable[[str], None]) -> None:
         """Serve until `shutdown`, then let flows in flight finish."""
@@ -132,6 +168,29 @@ class Proxy(Master):
             await asyncio.wait_for(self.guard.idle(), self._settings.grace_seconds)
         # the last hook runs before its bytes are written
         await asyncio.sleep(_FLUSH_SECONDS)
+
+
+def _modes(settings: Settings, behind: UpstreamProxy | None) -> list[str]:
+    """What mitmproxy shall listen for, in its own words; raises SettingsError where it may not."""
+    modes = [f"{f'upstream:{behind.url}' if behind else 'regular'}@{_at(settings.listen)}"]
+    if settings.transparent:
+        if not sys.platform.startswith("linux"):
+            raise SettingsError("transparent: only Linux tells where a redirected connection led")
+        modes.append(f"transparent@{_at(_free(settings.transparent))}")
+    return modes + [f"reverse:{one.upstream}@{_at(_free(one.listen))}" for one in settings.reverses]
+
+
+def _free(address: str) -> str:
+    """The address with a port that is free now for port 0, which mitmproxy takes only once."""
+    if split_address(address)[1] == 0:
+        with _bind(address, "listen") as bound:
+            return _name(bound.getsockname())
+    return address
+
+
+def _at(address: str) -> str:
+    host, port = split_address(address)  # mitmproxy wants an IPv6 address without brackets
+    return f"{host}:{port}"
 
 
 class ScriptGuard(Guard):
@@ -189,7 +248,7 @@ async def serve(
     os.umask(0o077)  # mitmproxy and SQLite write files of their own
     home = settings.home.expanduser()
     authority = ca.ensure(home, settings.gated_hosts)
-    bound = None if settings.console == "off" else _bind(settings.console)
+    bound = None if settings.console == "off" else _bind(settings.console, "console")
     address = f"http://{_name(bound.getsockname())}" if bound else "off"
     roots = ca.upstream_bundle(authority, settings.upstream_ca)
     proxy = Proxy(settings, authority)
@@ -207,6 +266,7 @@ async def serve(
         proxy.guard.arm(assembled.enforcement)
         if bound:
             proxy.guard.protect(bound.getsockname()[1])
+            proxy.border.protect(bound.getsockname()[1])
         wanted = asyncio.Event()
         _handle_signals(proxy, wanted)
         async with contextlib.AsyncExitStack() as tasks:
@@ -216,20 +276,20 @@ async def serve(
                 _keep(tasks, reloading.watch(policy, settings, assembled.store, wanted))
             if stop:
                 _keep(tasks, _stop_on(stop, proxy))
-            await proxy.serve(lambda url: on_ready(Ready(url, address, authority)))
+            await proxy.serve(lambda url: on_ready(Ready(url, address, authority, proxy.reverse)))
     finally:
         with contextlib.suppress(StoreError):
             await assembled.close()
 
 
-def _bind(address: str) -> socket.socket:
+def _bind(address: str, setting: str) -> socket.socket:
     try:
         return console.bind(*split_address(address))
     except OSError as error:
-        raise SettingsError(f"console: can not listen on {address}: {error}") from error
+        raise SettingsError(f"{setting}: can not listen on {address}: {error}") from error
 
 
-def _name(address: tuple[str, int]) -> str:
+def _name(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
     host, port, *_ = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +24,7 @@ from pydantic_core import ErrorDetails
 
 from callgate.errors import SettingsError
 from callgate.hosts import Pattern
+from callgate.listeners import Reverse, UpstreamProxy
 from callgate.model import Mode
 
 _DEFAULT_HOSTS = (
@@ -42,6 +43,8 @@ _OF_COMMANDS = frozenset(
 _JOINING = {"interven": "INTERVEN_API_KEY", "aegis": "AEGIS_API_KEY"}
 """Scanners that are asked where there is a key for them, unless others are named."""
 
+_SECRET = frozenset({"upstream_proxy"})
+"""May hold a password: never shown."""
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 
@@ -68,6 +71,21 @@ def _syslog(value: str) -> str:
     return value
 
 
+def _reverse(value: str) -> str:
+    split_address(Reverse.parse(value).listen)
+    return value
+
+
+def _proxy(value: str) -> str:
+    if value:
+        UpstreamProxy.parse(value)
+    return value
+
+
+def _address_or_none(value: str) -> str:
+    return _address(value) if value else value
+
+
 def _host_pattern(value: str) -> str:
     Pattern.parse(value)
     return value
@@ -84,6 +102,9 @@ type HostPatterns = Annotated[
     tuple[Annotated[str, AfterValidator(_host_pattern)], ...], BeforeValidator(_listed)
 ]
 type Address = Annotated[str, AfterValidator(_address)]
+type Reverses = Annotated[
+    tuple[Annotated[str, AfterValidator(_reverse)], ...], BeforeValidator(_listed)
+]
 type LoopbackAddress = Annotated[str, AfterValidator(_loopback_or_off)]
 type File = Annotated[Path, AfterValidator(_file)]
 type Mib = Annotated[int, Field(ge=1, le=1024)]
@@ -107,6 +128,19 @@ class Settings(BaseModel):
     gate_host: HostPatterns = Field(
         default=(),
         description="further hosts to gate, `HOST` or `HOST:PORT`; `*.` in front takes subdomains",
+    )
+    reverse: Reverses = Field(
+        default=(),
+        description="`HOST:PORT=https://HOST`: an address that stands for one API, gated, for apps "
+        "that are given a base URL",
+    )
+    transparent: Annotated[str, AfterValidator(_address_or_none)] = Field(
+        default="", description="address for connections that the firewall redirects (Linux)"
+    )
+    upstream_proxy: Annotated[str, AfterValidator(_proxy)] = Field(
+        default="",
+        description="`http[s]://[USER:PASSWORD@]HOST[:PORT]`: the proxy that everything goes "
+        "through, gated or not",
     )
     only_openai: bool = Field(
         default=False, description="refuse connections to hosts that are not gated"
@@ -200,7 +234,12 @@ class Settings(BaseModel):
     @property
     def gated_hosts(self) -> tuple[str, ...]:
         """Every pattern of a gated host, defaults first."""
-        return (*_DEFAULT_HOSTS, *self.gate_host)
+        return (*_DEFAULT_HOSTS, *self.gate_host, *(one.host for one in self.reverses))
+
+    @property
+    def reverses(self) -> tuple[Reverse, ...]:
+        """The reverse listeners."""
+        return tuple(Reverse.parse(text) for text in self.reverse)
 
     @property
     def store_url(self) -> str:
@@ -273,17 +312,39 @@ def _unknown(environ: Mapping[str, str], file: Mapping[str, object], file_label:
 def _describe(fault: ErrorDetails, sources: Mapping[str, str]) -> str:
     field = str(fault["loc"][0])
     what = fault["msg"].removeprefix("Value error, ")
-    return f"{sources.get(field, field)}: {what} (got {fault['input']!r})"
+    got = "" if field in _SECRET else f" (got {fault['input']!r})"
+    return f"{sources.get(field, field)}: {what}{got}"
 
 
 def _exposed(settings: Settings, sources: Mapping[str, str]) -> list[str]:
-    host, _ = split_address(settings.listen)
-    if is_loopback(host) or settings.proxy_auth or settings.no_proxy_auth:
+    listeners = [("listen", settings.listen), ("transparent", settings.transparent)]
+    listeners += [("reverse", one.listen) for one in settings.reverses]
+    return _unprotected(settings, sources, listeners) + _excluded(settings, sources)
+
+
+def _unprotected(
+    settings: Settings, sources: Mapping[str, str], listeners: Sequence[tuple[str, str]]
+) -> list[str]:
+    if settings.no_proxy_auth:
         return []
+    hosts = [(name, split_address(address)[0]) for name, address in listeners if address]
     return [
-        f"{sources['listen']}: {host} is reachable from other machines; "
-        "give --proxy-auth HTPASSWD, or --no-proxy-auth to serve anybody"
+        f"{sources[name]}: {host} is reachable from other machines; give "
+        + ("--proxy-auth HTPASSWD, or " if name == "listen" else "")
+        + "--no-proxy-auth to serve anybody"
+        for name, host in hosts
+        if not is_loopback(host) and not (name == "listen" and settings.proxy_auth)
     ]
+
+
+def _excluded(settings: Settings, sources: Mapping[str, str]) -> list[str]:
+    faults = []
+    for name in ("reverse", "transparent"):
+        if getattr(settings, name) and settings.proxy_auth:
+            faults.append(f"{sources[name]}: asks no user, so it can not go with --proxy-auth")
+        if getattr(settings, name) and settings.upstream_proxy:
+            faults.append(f"{sources[name]}: goes to the API itself, not through --upstream-proxy")
+    return faults
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -57,16 +57,19 @@ class StreamingUpstream(Upstream, Protocol):
 
 
 class HttpUpstream:
-    """Sends over HTTP/1.1, verified TLS, reused connections; never through a proxy."""
+    """Sends over HTTP/1.1, verified TLS, reused connections; through no proxy but the given one."""
 
-    def __init__(self, trust: ssl.SSLContext, timeout_seconds: float, max_bytes: int) -> None:
-        """`timeout_seconds` bounds a whole exchange, `max_bytes` an answer."""
+    def __init__(
+        self, trust: ssl.SSLContext, timeout_seconds: float, max_bytes: int, proxy: str = ""
+    ) -> None:
+        """`timeout_seconds` bounds a whole exchange, `max_bytes` an answer; `proxy` is a URL."""
         self._timeout_seconds = timeout_seconds
         self._max_bytes = max_bytes
         # apps share this client: a cookie that one of them was given is not for the others
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._client = httpx.AsyncClient(
             verify=trust,
+            proxy=_proxy(proxy, trust) if proxy else None,
             timeout=timeout_seconds,
             trust_env=False,
             follow_redirects=False,
@@ -128,6 +131,10 @@ class HttpUpstream:
     async def close(self) -> None:
         """See `Upstream.close`."""
         await self._client.aclose()
+
+
+def _proxy(url: str, trust: ssl.SSLContext) -> httpx.Proxy:
+    return httpx.Proxy(url, ssl_context=trust if url.lower().startswith("https:") else None)
 
 
 def own_headers(headers: Headers) -> Headers:

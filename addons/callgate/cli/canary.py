@@ -85,6 +85,9 @@ def _settings(settings: Settings, folder: Path, url: str, upstream_ca: Path) -> 
             "gate_host": (*settings.gate_host, urlsplit(url).netloc),
             "upstream_ca": upstream_ca,
             "proxy_auth": None,
+            "upstream_proxy": "",
+            "transparent": "",
+            "reverse": (),
         }
     )
 

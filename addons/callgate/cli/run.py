@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -64,12 +65,19 @@ async def _run(settings: Settings, policy: PolicyFile | None, command: list[str]
 def environment_for(
     settings: Settings, ready: proxy.Ready, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """What a command gets to see: `environ`, and what brings its clients to the gate."""
-    return {
+    """What a command gets to see: `environ`, and what brings its clients to the gate.
+
+    With a reverse listener the first one is `OPENAI_BASE_URL`, the path as it was, else `/v1`.
+    """
+    found = {
         **environ,
         **variables(ready.proxy, ready.authority),
         **around(environ, Hosts(settings.gated_hosts)),
     }
+    if ready.reverse:
+        path = urlsplit(environ.get("OPENAI_BASE_URL", "")).path
+        found["OPENAI_BASE_URL"] = ready.reverse[0] + (path or "/v1")
+    return found
 
 
 async def child(

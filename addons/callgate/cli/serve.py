@@ -48,5 +48,7 @@ def announce(settings: Settings) -> None:
 
 
 def _print_ready(ready: proxy.Ready) -> None:
+    for url in ready.reverse:
+        typer.echo(f"callgate: reverse listener {url}", err=True)
     typer.echo(ready.line)
     sys.stdout.flush()

@@ -1,0 +1,41 @@
+"""The API of `transparent.sh`: `transparent_api.py FOLDER`, at 192.0.2.1:443, until it is ended."""
+
+import ssl
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import trustme
+
+
+class Api(BaseHTTPRequestHandler):
+    """Lists no models."""
+
+    def do_GET(self) -> None:
+        body = b'{"object":"list","data":[]}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+def main(folder: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("api.openai.com", "other.example").configure_cert(context)
+    server = ThreadingHTTPServer(("192.0.2.1", 443), Api)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    authority.cert_pem.write_to_path(str(folder / "api-ca.pem"))
+    (folder / "api.ready").touch()
+    threading.Thread(target=server.serve_forever).run()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
