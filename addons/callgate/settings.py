@@ -131,16 +131,16 @@ class Settings(BaseModel):
     )
     reverse: Reverses = Field(
         default=(),
-        description="`HOST:PORT=https://HOST`: an address that stands for one API, gated, for apps "
-        "that are given a base URL",
+        description="address that stands for one API, for apps that are given a base URL: "
+        "`HOST:PORT=https://HOST`",
     )
     transparent: Annotated[str, AfterValidator(_address_or_none)] = Field(
-        default="", description="address for connections that the firewall redirects (Linux)"
+        default="", description="address for connections that the firewall redirects, on Linux"
     )
     upstream_proxy: Annotated[str, AfterValidator(_proxy)] = Field(
         default="",
-        description="`http[s]://[USER:PASSWORD@]HOST[:PORT]`: the proxy that everything goes "
-        "through, gated or not",
+        description="proxy that everything goes through, gated or not: "
+        "`http://USER:PASSWORD@HOST:PORT`",
     )
     only_openai: bool = Field(
         default=False, description="refuse connections to hosts that are not gated"
