@@ -218,7 +218,7 @@ class ScriptGuard(Guard):
         os.umask(0o077)
         streaming.whole_frames()
         self.use(ctx.master.addons.get("proxyserver"))
-        authority = ca.ensure(self._settings.home.expanduser())
+        authority = ca.ensure(self._settings.home.expanduser(), self._settings.gated_hosts)
         roots = ca.upstream_bundle(authority, self._settings.upstream_ca)
         self._assembled = await assembly.assemble(
             self._settings, self._policy, _approval_url("off"), roots

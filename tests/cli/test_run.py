@@ -148,3 +148,16 @@ def test_bundle_of_the_child_keeps_the_roots_of_every_variable(tmp_path: Path) -
     assert run.returncode == 0, err
     for name in ("one", "two"):
         assert out.count((tmp_path / f"{name}.pem").read_text().strip()) == 2
+
+
+@pytest.mark.parametrize(("version", "is_warned"), [("v20.20.2", True), ("v24.21.0", False)])
+def test_node_that_would_go_around_the_gate_is_warned_of(
+    tmp_path: Path, version: str, is_warned: bool
+) -> None:
+    node = tmp_path / "node"
+    node.write_text(f"#!/bin/sh\necho {version}\n")
+    node.chmod(0o755)
+    run = start(tmp_path, str(node))
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert ("--reverse" in err) == is_warned

@@ -18,6 +18,7 @@ from callgate import proxy
 from callgate.cli.background import gate
 from callgate.cli.display import Display
 from callgate.cli.environment import around, variables
+from callgate.cli.node import is_unreached
 from callgate.cli.serve import announce, configure_logging
 from callgate.cli.settings import fail, resolve, with_settings
 from callgate.errors import CallgateError
@@ -25,6 +26,10 @@ from callgate.hosts import Hosts
 from callgate.policy import PolicyFile
 from callgate.settings import Settings
 
+_OLD_NODE = (
+    "callgate: this Node reads no proxy variable, so its traffic is not gated; "
+    "use --reverse 127.0.0.1:0=https://api.openai.com, or Node 24"
+)
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -49,6 +54,8 @@ def run(
         settings, policy = resolve(flags)
         configure_logging(settings)
         announce(settings)
+        if not settings.reverse and is_unreached(command[0]):
+            typer.echo(_OLD_NODE, err=True)
         code = asyncio.run(_run(settings, policy, command))
     except CallgateError as error:
         raise fail(error) from error
