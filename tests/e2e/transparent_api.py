@@ -1,8 +1,8 @@
 """The API of `transparent.sh`: `transparent_api.py FOLDER`, at 192.0.2.1:443, until it is ended."""
 
+import socket
 import ssl
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -32,9 +32,12 @@ def main(folder: Path) -> None:
     server.socket = context.wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
     )
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # what listens is not unreachable
+    udp.bind(("192.0.2.1", 443))
     authority.cert_pem.write_to_path(str(folder / "api-ca.pem"))
     (folder / "api.ready").touch()
-    threading.Thread(target=server.serve_forever).run()
+    with udp:
+        server.serve_forever()
 
 
 if __name__ == "__main__":
