@@ -155,3 +155,18 @@ def test_no_proxy_that_leads_around_fails_with_what_may_stay(tmp_path: Path, nam
 
     assert lines[0].state is State.FAIL
     assert f"export {name}='localhost'" in lines[0].fix
+
+
+def test_another_proxy_is_told_from_a_gate_that_is_down(tmp_path: Path) -> None:
+    bundle = ca.ensure(tmp_path).bundle
+    settings = Settings(home=tmp_path, listen="127.0.0.1:1")
+    company = {"HTTPS_PROXY": "http://ann:" + "hidden@proxy.example:3128"}
+
+    (line,) = diagnosis.shell_lines(settings, company, bundle)
+
+    assert line.state is State.WARN
+    assert "HTTPS_PROXY" in line.text
+    assert "--upstream-proxy" in line.fix
+    assert "hidden" not in line.text + line.fix
+    down = list(diagnosis.shell_lines(settings, {"https_proxy": "http://127.0.0.1:1"}, bundle))
+    assert "callgate serve" in down[0].fix

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
@@ -113,10 +114,25 @@ def shell_lines(settings: Settings, environ: Mapping[str, str], bundle: Path) ->
         fix = 'start apps with callgate run -- CMD, or: eval "$(callgate env)"'
         yield warn("variables", "no proxy is set in this shell", fix)
         return
+    if others := [name for name in PROXY_VARIABLES if _leads_elsewhere(environ, name, settings)]:
+        text = f"{', '.join(others)} lead to another proxy than {settings.listen}"
+        fix = "callgate run sets its own; to go on through that proxy: --upstream-proxy URL"
+        yield warn("variables", text, fix)
+        return
     if not _listens(settings.listen):
         text = f"a proxy is set, but nothing listens on {settings.listen}"
         yield fail("variables", text, "start it: callgate serve")
     yield from _authority_variables(environ, bundle)
+
+
+def _leads_elsewhere(environ: Mapping[str, str], name: str, settings: Settings) -> bool:
+    # what a variable says is not shown: it may hold a password
+    value = environ.get(name, "")
+    return value != "" and _address_of(value) != settings.listen.lower()
+
+
+def _address_of(url: str) -> str:
+    return urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[2].lower()
 
 
 def _authority_variables(environ: Mapping[str, str], bundle: Path) -> Iterator[Line]:
