@@ -6,6 +6,7 @@ has to carry over what the old ones named, or hosts behind a company's CA are lo
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -41,12 +42,13 @@ def merged(environ: Mapping[str, str], own: Path, system: Iterable[Path] = SYSTE
     the other variables add to that. A file that is missing or holds no certificate counts as not
     named, and `own`, the file that is about to be written, is never read.
     """
-    named = {name: _read(environ.get(name, ""), own) for name in VARIABLES}
-    base = named.pop("SSL_CERT_FILE") or [
-        *certificates(Path(certifi.where()).read_bytes()),
-        *next(filter(None, (_read(str(path), own) for path in system)), []),
+    read = functools.cache(lambda name: _read(name, own))  # most machines name one file often
+    base = read(environ.get("SSL_CERT_FILE", "")) or [
+        *_split(Path(certifi.where()).read_bytes()),
+        *next(filter(None, (read(str(path)) for path in system)), []),
     ]
-    found = [*base, *(one for more in named.values() for one in more)]
+    added = (read(environ.get(name, "")) for name in VARIABLES)
+    found = [*base, *(one for more in added for one in more)]
     return b"".join(dict.fromkeys(found))
 
 
@@ -55,17 +57,22 @@ def certificates(pem: bytes) -> list[bytes]:
 
     Raises ValueError for a text that holds none, ssl.SSLError (an OSError) for a broken one.
     """
+    found = _split(pem)
+    # one that OpenSSL can not read would take all others of a bundle with it
+    whole = b"".join(found).decode("ascii")
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=whole)
+    return found
+
+
+def _split(pem: bytes) -> list[bytes]:
     blocks = [_MARK + part.partition(_END)[0] + _END for part in pem.split(_MARK)[1:]]
     if not blocks:
         raise ValueError("no PEM certificate")
-    texts = [_normal(block.decode("ascii")) for block in blocks]
-    # one that OpenSSL can not read would take all others of a bundle with it
-    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata="".join(texts))
-    return [text.encode() for text in texts]
+    return [_normal(block.decode("ascii")) for block in blocks]
 
 
-def _normal(block: str) -> str:
-    return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(block))
+def _normal(block: str) -> bytes:
+    return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(block)).encode()
 
 
 def _read(name: str, own: Path) -> list[bytes]:
