@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 
 from callgate.chain import Sealed
 from callgate.errors import StoreError
-from callgate.model import Approval, ApprovalState, CallKey, Decision
-from callgate.store.base import ApprovalItem, ChainState, Line, Record
+from callgate.model import Approval, ApprovalState, CallKey, Decision, ToolCall
+from callgate.store.base import ApprovalItem, ChainState, Line, Page, Record, Search
 from callgate.store.filters import belonging, matches
 from callgate.store.keyed import KeyedHash
 from callgate.store.outcome import as_of, remembered
+from callgate.store.reading import is_same_caller, is_wanted
 from callgate.store.tables import timestamp
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class FakeClock:
@@ -149,7 +152,15 @@ class MemoryStore:
         await asyncio.sleep(0.05)
 
     async def resolve(
-        self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record
+        self,
+        id: str,
+        state: ApprovalState,
+        *,
+        by: str,
+        note: str,
+        at: datetime,
+        record: Record,
+        good_until: datetime | None = None,
     ) -> Approval | None:
         self._check()
         if state is ApprovalState.PENDING:
@@ -161,11 +172,49 @@ class MemoryStore:
             approval = as_of(approval, at)
             if approval.state is not ApprovalState.PENDING:
                 return approval
-            answer = replace(approval, state=state, decided_at=at, decided_by=by, note=note)
+            answer = replace(
+                approval,
+                state=state,
+                decided_at=at,
+                decided_by=by,
+                note=note,
+                good_until=good_until,
+            )
             self._decisions[key] = replace(decision, approval=answer)
             await self.append([record])
             return answer
         return None
+
+    async def standing(self, call: ToolCall) -> ApprovalItem | None:
+        digest = self._keyed.digest(call.digest)
+        items = [
+            item
+            for item in await self.approvals(ApprovalState.APPROVED)
+            if item.approval.good_until
+            and item.approval.good_until > self._clock()
+            and item.decision.call.digest == digest
+            and (item.decision.call.surface, item.decision.call.origin)
+            == (call.surface, call.origin)
+            and is_same_caller(item, call)
+        ]
+        return max(items, key=lambda i: i.approval.good_until or NEVER, default=None)
+
+    async def search(self, wanted: Search, limit: int) -> Page:
+        self._check()
+        newest = self._records[: None if wanted.before is None else wanted.before - 1][::-1]
+        found = [record for record in newest if is_wanted(record, wanted)]
+        older = int(str(found[limit - 1]["seq"])) if len(found) > limit else None
+        return Page(found[:limit], older)
+
+    async def newer(self, after: int, limit: int) -> list[Record]:
+        self._check()
+        return self._records[after : after + limit]
+
+    async def latest(self, before: datetime | None = None) -> int:
+        self._check()
+        if before is None:
+            return len(self._records)
+        return sum(str(record["at"]) < timestamp(before) for record in self._records)
 
     async def mark(self, conversation: str, marks: Collection[str]) -> None:
         self._check()

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from callgate.approvals import ApprovalError, Approvals
+from callgate.approvals import MOST_MINUTES, ApprovalError, Approvals, told
 from callgate.errors import StoreError
 from callgate.model import Approval, ApprovalState, Decision, Effect, Verdict
 from tests.fakes import FakeClock, MemoryStore
@@ -338,3 +339,29 @@ async def test_approval_can_be_closed_as_expired(approvals: Approvals, store: Me
     assert (await remembered(store)).reasons[-1] == "APPROVAL_EXPIRED"
     with pytest.raises(ApprovalError, match="expired"):
         await approvals.approve(approval.id, "kim")
+
+
+async def test_approval_for_minutes_says_until_when(
+    approvals: Approvals, store: MemoryStore, clock: FakeClock
+) -> None:
+    approval = await ask(approvals, store)
+
+    answer = await approvals.approve(approval.id, "kim", "as agreed", minutes=5)
+
+    assert answer.good_until == clock() + timedelta(minutes=5)
+    [recorded] = await store.records(filters={"kind": "approval"})
+    assert recorded["good_until"] == "2030-01-01T12:05:00+00:00"
+    [item] = await store.approvals()
+    assert told(item)["good_until"] == "2030-01-01T12:05:00.000000Z"
+
+
+@pytest.mark.parametrize("minutes", [-1, MOST_MINUTES + 1])
+async def test_nobody_approves_for_longer_than_a_day(
+    approvals: Approvals, store: MemoryStore, minutes: int
+) -> None:
+    approval = await ask(approvals, store)
+
+    with pytest.raises(ApprovalError, match="1440 minutes"):
+        await approvals.approve(approval.id, "kim", minutes=minutes)
+
+    assert (await remembered(store)).effect is Effect.REQUIRE_APPROVAL

@@ -71,6 +71,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
             "store/migrations/versions/r0001_memory",
             "store/migrations/versions/r0002_retention",
             "store/migrations/versions/r0003_chains",
+            "store/migrations/versions/r0004_minutes",
         ),
         "run by Alembic on both stores: tests/store/test_setup.py",
     ),

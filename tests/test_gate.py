@@ -822,3 +822,93 @@ async def test_calls_that_the_memory_can_not_look_for_are_not_taken_for_unseen()
     assert await made.gate.seen(SurfaceName.CHAT, call().origin, (), "kim") == []
     with pytest.raises(StoreError):
         await made.gate.seen(SurfaceName.CHAT, call().origin, ["call_1"], "kim")
+
+
+# -- approvals that are good for a time
+
+
+async def approved_for_ten_minutes(at: Bench) -> str:
+    await at.gate.decide([call("pay", "call_0")])
+    (item,) = await at.approvals.pending()
+    await at.approvals.approve(item.approval.id, by="kim", minutes=10)
+    return item.approval.id
+
+
+async def test_call_like_one_approved_for_some_minutes_asks_nobody_and_is_recorded() -> None:
+    at = bench()
+    id = await approved_for_ten_minutes(at)
+
+    [decision] = await at.gate.decide([call("pay", "call_1")])
+
+    assert decision.effect is Effect.ALLOW
+    assert await at.approvals.pending() == []
+    judged, answered = (await at.records())[-2:]
+    assert (judged["kind"], judged["decision"]) == ("call", "REQUIRE_APPROVAL")
+    assert (answered["kind"], answered["decision"]) == ("approval", "ALLOW")
+    assert answered["by"] == "kim"
+    assert id in str(answered["note"])
+    assert answered["approval"] == judged["approval"] != id
+    assert [r["kind"] for r in at.told[-2:]] == ["call", "approval"]
+
+
+@pytest.mark.parametrize("what", ["later", "arguments", "reasons", "derived"])
+async def test_call_unlike_the_approved_one_asks_again(what: str) -> None:
+    clock = FakeClock()
+    scanner = ScriptedScanner(*[Verdict("s", Effect.REQUIRE_APPROVAL, ("A",))] * 2)
+    at = bench(clock=clock, scanners=[scanner])
+    await approved_for_ten_minutes(at)
+    again = call("pay", "call_1")
+    if what == "later":
+        clock.advance(600)
+    if what == "arguments":
+        again = call("pay", "call_1", '{"x":2}')
+    if what == "reasons":
+        scanner._answers = [Verdict("s", Effect.REQUIRE_APPROVAL, ("A", "B"))]
+    if what == "derived":  # what stands by another's approval gives no approval of its own
+        clock.advance(300)
+        [allowed] = await at.gate.decide([call("pay", "call_9")])
+        assert allowed.effect is Effect.ALLOW
+        clock.advance(300)
+
+    [decision] = await at.gate.decide([again])
+
+    assert decision.effect is Effect.REQUIRE_APPROVAL
+    assert len(await at.approvals.pending()) == 1
+
+
+async def test_denial_is_not_loosened_by_an_approval_of_the_same_call() -> None:
+    scanner = ScriptedScanner(
+        Verdict("s", Effect.REQUIRE_APPROVAL, ("A",)), Verdict("s", Effect.DENY, ("A",))
+    )
+    at = bench(scanners=[scanner])
+    await approved_for_ten_minutes(at)
+
+    [decision] = await at.gate.decide([call("pay", "call_1")])
+
+    assert decision.effect is Effect.DENY
+
+
+async def test_store_that_cannot_tell_of_standing_approvals_denies() -> None:
+    class Forgetful(MemoryStore):
+        async def standing(self, call: ToolCall) -> None:
+            raise DOWN
+
+    [decision] = await bench(store=Forgetful()).gate.decide([call("pay")])
+
+    assert decision.effect is Effect.DENY
+    assert not decision.is_final
+
+
+async def test_verdicts_tell_how_long_they_took() -> None:
+    class Slow(ScriptedScanner):
+        async def scan(self, call: ToolCall) -> Verdict:
+            await asyncio.sleep(0.02)
+            return await super().scan(call)
+
+    at = bench(scanners=[Slow()])
+
+    [decision] = await at.gate.decide([call()])
+
+    [recorded] = await at.records("call")
+    assert decision.verdicts[0].took_ms > 15
+    assert recorded["verdicts"][0]["took_ms"] == decision.verdicts[0].took_ms  # type: ignore[call-overload,index]

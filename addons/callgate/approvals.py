@@ -14,10 +14,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from callgate.audit.record import approval_record
+from callgate.canonical import Json
 from callgate.errors import CallgateError, StoreError
 from callgate.model import Approval, ApprovalState, Decision, ToolCall
 from callgate.store.base import ApprovalItem, Store
 from callgate.store.outcome import settle
+from callgate.store.tables import timestamp
+
+MOST_MINUTES = 24 * 60
+"""For longer than a day, a policy is the place to say it."""
 
 _SHORTEST_PREFIX = 8
 _GATEWAY_TTL = timedelta(minutes=60)
@@ -95,6 +100,26 @@ class Approvals:
             del self._given[id]
             raise
 
+    async def standing(self, decision: Decision) -> Approval | None:
+        """The approval of a call like one that a person has let through until some later time.
+
+        None where nobody has, where this call asks for reasons that the person did not know
+        of, and where a gateway asks, which wants its own answer. Raises StoreError.
+        """
+        if any(verdict.approval_id for verdict in decision.asking):
+            return None
+        item = await self._store.standing(decision.call)
+        if item is None or not set(decision.reasons) <= set(item.decision.reasons):
+            return None
+        given, asked = item.approval, self.ask(decision.call)
+        return replace(
+            asked,
+            state=ApprovalState.APPROVED,
+            decided_at=asked.created_at,
+            decided_by=given.decided_by,
+            note=f"the same call was approved until {given.good_until:%H:%M} UTC ({given.id})",
+        )
+
     async def pending(self) -> list[ApprovalItem]:
         """What waits for a person, oldest first; raises StoreError."""
         return await self._store.approvals(ApprovalState.PENDING)
@@ -122,9 +147,16 @@ class Approvals:
         asked = frozenset(self._awaited)
         return asked - await self._store.pending(asked)
 
-    async def approve(self, id: str, by: str, note: str = "") -> Approval:
-        """Let the call go ahead; raises ApprovalError, StoreError."""
-        return await self._resolve(id, ApprovalState.APPROVED, by, note)
+    async def approve(self, id: str, by: str, note: str = "", minutes: int = 0) -> Approval:
+        """Let the call go ahead, and for some minutes every one like it.
+
+        Like it: of the same agent, with the same arguments, asking for no further reason.
+        Raises ApprovalError, also for more than `MOST_MINUTES`, and StoreError.
+        """
+        if not 0 <= minutes <= MOST_MINUTES:
+            raise ApprovalError(f"a call can be approved for at most {MOST_MINUTES} minutes")
+        good_for = timedelta(minutes=minutes) if minutes else None
+        return await self._resolve(id, ApprovalState.APPROVED, by, note, good_for)
 
     async def deny(self, id: str, by: str, note: str = "") -> Approval:
         """Refuse the call; raises ApprovalError, StoreError."""
@@ -148,19 +180,62 @@ class Approvals:
             raise ApprovalError(f"{len(found)} approvals begin with {wanted!r}: give more of it")
         return found[0]
 
-    async def _resolve(self, id: str, state: ApprovalState, by: str, note: str) -> Approval:
+    async def _resolve(
+        self,
+        id: str,
+        state: ApprovalState,
+        by: str,
+        note: str,
+        good_for: timedelta | None = None,
+    ) -> Approval:
         item = await self._store.approval(id)
         if item is None:
             raise ApprovalError(_unknown(id))
         now = self._clock()
-        answer = replace(item.approval, state=state, decided_at=now, decided_by=by, note=note)
+        until = now + good_for if good_for else None
+        answer = replace(
+            item.approval,
+            state=state,
+            decided_at=now,
+            decided_by=by,
+            note=note,
+            good_until=until,
+        )
         record = approval_record(settle(item.decision, answer))
-        resolved = await self._store.resolve(id, state, by=by, note=note, at=now, record=record)
+        resolved = await self._store.resolve(
+            id, state, by=by, note=note, at=now, record=record, good_until=until
+        )
         if resolved is None:
             raise ApprovalError(_unknown(id))
         if resolved != answer:
             raise ApprovalError(_too_late(resolved))
         return resolved
+
+
+def told(item: ApprovalItem) -> dict[str, Json]:
+    """An approval with its call as one JSON object, for scripts."""
+    approval, decision = item.approval, item.decision
+    return {
+        "id": approval.id,
+        "state": approval.state.value,
+        "tool": decision.call.name,
+        "arguments": decision.redacted_arguments,
+        "agent": decision.call.agent,
+        "assistant": decision.call.assistant,
+        "reasons": list(decision.reasons),
+        "trace": decision.trace,
+        "created_at": timestamp(approval.created_at),
+        "expires_at": timestamp(approval.expires_at),
+        "url": approval.url,
+        "decided_at": _moment(approval.decided_at),
+        "decided_by": approval.decided_by,
+        "note": approval.note,
+        "good_until": _moment(approval.good_until),
+    }
+
+
+def _moment(when: datetime | None) -> str | None:
+    return timestamp(when) if when else None
 
 
 def _is_meant(item: ApprovalItem, wanted: str) -> bool:

@@ -18,10 +18,21 @@ from callgate.audit import record
 from callgate.audit.raw import Raw
 from callgate.errors import CallgateError, ScannerError, StoreError
 from callgate.judgement import combine, is_sound, judge_form, undecided
-from callgate.model import QUOTED, CallKey, Decision, Effect, Mode, Reason, ToolCall, Verdict
+from callgate.model import (
+    QUOTED,
+    ApprovalState,
+    CallKey,
+    Decision,
+    Effect,
+    Mode,
+    Reason,
+    ToolCall,
+    Verdict,
+)
 from callgate.once import Once, Tell
 from callgate.scanners.base import Scanner
 from callgate.store.base import Record, Store
+from callgate.store.outcome import settle
 
 _log = logging.getLogger(__name__)
 
@@ -116,18 +127,27 @@ class Gate:
         """Scan, remember and record; raises StoreError."""
         decisions = await asyncio.gather(*map(self._scan, calls))
         policy = self._policy_digest()
-        records = [
-            record.call_record(d, self._rules.mode, policy, self.raw.of_call(d)) for d in decisions
-        ]
-        kept = await self._store.put(decisions, records)
+        records = [self._recorded(decision, policy) for decision in decisions]
+        kept = await self._store.put(decisions, [rec for some in records for rec in some])
         self._keep(kept.values())
-        for rec, decision in zip(records, decisions, strict=True):
-            # another proxy may have been first: then its decision counts, and its record stands
+        # another proxy may have been first: then its decision counts, and its record stands
+        for some, decision in zip(records, decisions, strict=True):
             if kept[decision.call.key].trace == decision.trace:
-                self._tell([rec])
-                if self._on_asked and decision.approval and decision.is_final:
+                self._tell(some)
+                approval = decision.approval
+                is_asked = approval is not None and approval.state is ApprovalState.PENDING
+                if self._on_asked and is_asked and decision.is_final:
                     self._on_asked(decision)
         return kept
+
+    def _recorded(self, decision: Decision, policy: str) -> list[Record]:
+        judged: Record = record.call_record(
+            decision, self._rules.mode, policy, self.raw.of_call(decision)
+        )
+        approval = decision.approval
+        if approval is None or approval.decided_at is None:
+            return [judged]
+        return [judged, record.approval_record(settle(decision, approval))]
 
     async def _scan(self, call: ToolCall) -> Decision:
         verdict = judge_form(call)
@@ -139,9 +159,10 @@ class Gate:
             decision = self._storable(decision)
         if decision.effect is Effect.REQUIRE_APPROVAL:
             # asked once, also where it is a scanner's failure that needs a person
-            return replace(
-                decision, approval=await self._approvals.ask_for(decision), is_final=True
+            approval = await self._approvals.standing(decision) or await self._approvals.ask_for(
+                decision
             )
+            return replace(decision, approval=approval, is_final=True)
         return decision
 
     def _storable(self, decision: Decision) -> Decision:
@@ -161,19 +182,30 @@ class Gate:
         )
 
     async def _ask_scanners(self, call: ToolCall) -> list[Verdict]:
+        clock = asyncio.get_running_loop().time
+        took_ms: dict[str, float] = {}
+
+        async def ask(scanner: Scanner) -> Verdict:
+            begin = clock()
+            try:
+                return await asyncio.wait_for(scanner.scan(call), self._rules.scan_timeout_seconds)
+            finally:
+                took_ms[scanner.name] = round((clock() - begin) * 1000, 1)
+
         answers: Sequence[object] = await asyncio.gather(
-            *(
-                asyncio.wait_for(scanner.scan(call), self._rules.scan_timeout_seconds)
-                for scanner in self._scanners
-            ),
-            return_exceptions=True,
+            *map(ask, self._scanners), return_exceptions=True
         )
+        verdicts = [
+            answer if is_sound(answer) else self._failed(scanner.name, answer)
+            for scanner, answer in zip(self._scanners, answers, strict=True)
+        ]
         return [
             replace(
-                answer if is_sound(answer) else self._failed(scanner.name, answer),
+                verdict,
+                took_ms=took_ms.get(scanner.name, 0.0),
                 is_advisory=scanner.name in self._rules.advisory,
             )
-            for scanner, answer in zip(self._scanners, answers, strict=True)
+            for scanner, verdict in zip(self._scanners, verdicts, strict=True)
         ]
 
     def _failed(self, scanner: str, answer: object) -> Verdict:

@@ -282,6 +282,10 @@ class Verdict:
     """False when the scanner could not decide: such a verdict is never remembered."""
     is_advisory: bool = False
     """True when the scanner was asked, but has no say in the decision."""
+    rule: str = ""
+    """`POLICY/TOOL` of the policy rule that decided, or `default`; empty where none was asked."""
+    took_ms: float = 0.0
+    """Milliseconds from the question to the answer; 0 where nobody measured."""
 
     @property
     def band(self) -> Band:
@@ -310,6 +314,8 @@ class Approval:
     decided_at: datetime | None = None
     decided_by: str = ""
     note: str = ""
+    good_until: datetime | None = None
+    """Until then the same call of the same agent needs no further approval."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ def test_pending_approvals_are_json_one_a_line(url: str) -> None:
         "decided_at": None,
         "decided_by": "",
         "note": "",
+        "good_until": None,
     }
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from callgate.canonical import Json
 from callgate.errors import StoreError
-from callgate.model import ApprovalState, CallKey, Decision, Effect, Reason
-from callgate.store.base import Store
+from callgate.model import ApprovalState, CallKey, Decision, Effect, Reason, SurfaceName
+from callgate.store.base import Search, Store
 from tests.fakes import FakeClock
 from tests.samples import NOON, decided, pending, tool_call
 
@@ -354,6 +354,51 @@ class StoreContract:
         clock.advance(60)
         assert await store.pending(ids) == frozenset()
 
+    async def test_approval_for_a_time_stands_for_calls_just_like_it(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        asked, once = pending(), pending(tool_call(arguments='{"text":"once"}'))
+        await store.put([asked, once], [])
+        until = NOON + timedelta(seconds=60)
+        for item, good_until in ((asked, until), (once, None)):
+            assert item.approval
+            await store.resolve(
+                item.approval.id,
+                ApprovalState.APPROVED,
+                by="kim",
+                note="",
+                at=NOON,
+                record=record(item.trace, "approval"),
+                good_until=good_until,
+            )
+        again = tool_call("call_2", scope="thread_1/run_2")
+
+        found = await store.standing(again)
+
+        assert found is not None
+        assert found.approval.id == asked.approval.id  # type: ignore[union-attr]
+        assert found.approval.good_until == until
+        assert found.decision.trace == asked.trace
+        for other in (
+            tool_call("call_2", arguments='{"text":"once"}'),
+            tool_call("call_2", arguments='{"text":"other"}'),
+            tool_call("call_2", name="send_mail"),
+            replace(again, agent="robin"),
+            replace(again, assistant="asst_2"),
+            replace(again, origin="other:443"),
+            replace(again, surface=SurfaceName.CHAT),
+        ):
+            assert await store.standing(other) is None
+        clock.advance(60)
+        assert await store.standing(again) is None
+
+    async def test_denied_call_stands_for_none(self, store: Store) -> None:
+        asked = pending()
+        await store.put([asked], [])
+        await resolve(store, asked, ApprovalState.DENIED)
+
+        assert await store.standing(tool_call("call_2")) is None
+
     async def test_approval_of_a_decision_that_lost_is_not_stored(self, store: Store) -> None:
         asked = pending()
         await store.put([decided(Effect.DENY)], [])
@@ -479,3 +524,63 @@ class StoreContract:
             await store.get([tool_call().key])
         with pytest.raises(StoreError, match="closed"):
             await store.append([record()])
+
+    # -- reading
+
+    async def test_search_finds_newest_first_page_by_page(self, store: Store) -> None:
+        await store.append([record(str(n), tool="pay" if n % 2 else "look") for n in range(9)])
+        await store.append([record("x", "delivery", tool="pay")])
+        wanted = Search(kinds=["call"], filters={"tool": "PAY"})
+
+        first = await store.search(wanted, 3)
+        assert first.older is not None
+        second = await store.search(replace(wanted, before=first.older), 3)
+
+        assert [found["trace"] for found in first.records] == ["7", "5", "3"]
+        assert [found["trace"] for found in second.records] == ["1"]
+        assert second.older is None
+        assert (await store.search(Search(), 1)).records[0]["kind"] == "delivery"
+        assert (await store.search(Search(filters={"kind": "delivery"}), 9)).older is None
+
+    @pytest.mark.parametrize(
+        "text",
+        ["MUNICH", "50% off_", "münchen", '"city"', "a\\b", "deep", "\ud800", "\n"],
+    )
+    async def test_search_finds_text_in_any_value(self, store: Store, text: str) -> None:
+        await store.append([record("other", arguments="500 offx")])
+        said = '{"city": "Munich, MÜNCHEN", "x": "50% off_ a\\b \ud800 \n"}'
+        await store.append([record("wanted", arguments=said, findings=[{"why": "deep"}])])
+
+        page = await store.search(Search(text=text), 5)
+
+        assert [found["trace"] for found in page.records] == ["wanted"]
+
+    async def test_search_filters_by_lists_numbers_and_odd_texts(self, store: Store) -> None:
+        await store.append([record("1", reasons=["SSRF", "PII_DETECTED"], status=403, tool='"é"')])
+        await store.append([record("2", reasons=["SSRF_NOT"], status=4030, tool="e")])
+
+        for filters in ({"reasons": "ssrf"}, {"status": "403"}, {"tool": '"É"'}, {"seq": "1"}):
+            page = await store.search(Search(filters=filters), 5)
+            assert [found["trace"] for found in page.records] == ["1"], filters
+
+    async def test_newer_records_come_oldest_first(self, store: Store) -> None:
+        await store.append([record(str(n)) for n in range(5)])
+        last = await store.latest()
+
+        found = await store.newer(last - 3, 2)
+
+        assert [one["trace"] for one in found] == ["2", "3"]
+        assert await store.newer(last, 2) == []
+
+    async def test_latest_record_of_all_or_before_a_time(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        assert await store.latest() == 0
+        await store.append([record("1")])
+        clock.advance(60)
+        await store.append([record("2")])
+
+        [first, second] = await store.records()
+        assert await store.latest() == second["seq"]
+        assert await store.latest(NOON + timedelta(seconds=30)) == first["seq"]
+        assert await store.latest(NOON) == 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC
 from typing import Literal
 
 from callgate import __version__
@@ -132,7 +133,14 @@ def approval_record(decision: Decision) -> dict[str, Json]:
     approval = decision.approval
     if approval is None:
         raise ValueError("the decision has no approval")
-    return _record("approval", _about(decision), by=approval.decided_by, note=approval.note)
+    good_until = approval.good_until
+    return _record(
+        "approval",
+        _about(decision),
+        by=approval.decided_by,
+        note=approval.note,
+        good_until=good_until.astimezone(UTC).isoformat() if good_until else None,
+    )
 
 
 def hosted_tool_record(
@@ -243,6 +251,8 @@ def _verdict(verdict: Verdict) -> Json:
         "explanation": verdict.explanation,
         "approval": verdict.approval_id,
         "advisory": verdict.is_advisory or None,
+        "rule": verdict.rule,
+        "took_ms": verdict.took_ms or None,
     }
 
 

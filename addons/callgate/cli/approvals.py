@@ -15,8 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from callgate.approvals import Approvals
-from callgate.canonical import Json
+from callgate.approvals import Approvals, told
 from callgate.cli.options import (
     StoreOption,
     console,
@@ -28,7 +27,6 @@ from callgate.cli.options import (
 from callgate.model import ApprovalState
 from callgate.store import StoreMissingError, open_store
 from callgate.store.base import ApprovalItem
-from callgate.store.tables import timestamp
 
 _COLUMNS = ("id", "state", "tool", "arguments", "reasons", "agent", "expires (UTC)")
 
@@ -56,7 +54,7 @@ def list_(
             return
     if as_json:
         for item in items:
-            print(json.dumps(_object(item)))
+            print(json.dumps(told(item)))
     else:
         _table(items)
 
@@ -108,26 +106,6 @@ def _user() -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
-
-
-def _object(item: ApprovalItem) -> dict[str, Json]:
-    approval, decision = item.approval, item.decision
-    return {
-        "id": approval.id,
-        "state": approval.state.value,
-        "tool": decision.call.name,
-        "arguments": decision.redacted_arguments,
-        "agent": decision.call.agent,
-        "assistant": decision.call.assistant,
-        "reasons": list(decision.reasons),
-        "trace": decision.trace,
-        "created_at": timestamp(approval.created_at),
-        "expires_at": timestamp(approval.expires_at),
-        "url": approval.url,
-        "decided_at": timestamp(approval.decided_at) if approval.decided_at else None,
-        "decided_by": approval.decided_by,
-        "note": approval.note,
-    }
 
 
 def _table(items: Iterable[ApprovalItem]) -> None:

@@ -130,6 +130,7 @@ def combine(
         explanation="; ".join(objections) or ruling.explanation,
         findings=tuple(findings),
         sanitized_arguments=sanitized,
+        rule=ruling.rule,
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from callgate.canonical import Json
 from callgate.chain import Head, Sealed
-from callgate.model import Approval, ApprovalState, CallKey, Decision
+from callgate.model import Approval, ApprovalState, CallKey, Decision, ToolCall
 
 type Record = Mapping[str, Json]
 """One line of the audit log; flat keys, no secrets. See `audit.record`."""
@@ -41,6 +41,29 @@ class ChainState:
     head: Head
     anchor: str | None
     """Signed line that stands for records that were removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which records are wanted."""
+
+    kinds: Collection[str] = ()
+    """Empty means every kind."""
+    filters: Mapping[str, str] = field(default_factory=dict)
+    """As in `Store.records`."""
+    text: str = ""
+    """Stands in one of the record's values, whatever the case."""
+    before: int | None = None
+    """Only records whose `seq` is smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the records of a search, newest first."""
+
+    records: Sequence[Record]
+    older: int | None
+    """`Search.before` of the next page; None where there is nothing older."""
 
 
 class Store(Protocol):
@@ -129,13 +152,45 @@ class Store(Protocol):
         ...
 
     async def resolve(
-        self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record
+        self,
+        id: str,
+        state: ApprovalState,
+        *,
+        by: str,
+        note: str,
+        at: datetime,
+        record: Record,
+        good_until: datetime | None = None,
     ) -> Approval | None:
         """Decide a pending approval and append the record, all or nothing.
 
         Returns the approval as it now is; None when there is no such id. One that was decided
         before, or has expired, is returned unchanged and nothing is appended.
         """
+        ...
+
+    async def standing(self, call: ToolCall) -> ApprovalItem | None:
+        """Return the approval, given for a time that is not over, of a call just like this one.
+
+        Just like: the same surface, API, agent, assistant, kind, name and arguments; the one
+        that is good for longest.
+        """
+        ...
+
+    async def search(self, wanted: Search, limit: int) -> Page:
+        """Return at most `limit` records, newest first.
+
+        Looks at a bounded number of records: a page may hold fewer, even none, and still tell
+        of older ones.
+        """
+        ...
+
+    async def newer(self, after: int, limit: int) -> list[Record]:
+        """Return the next records after a `seq`, oldest first."""
+        ...
+
+    async def latest(self, before: datetime | None = None) -> int:
+        """Return the highest `seq`, of all or of those written before a time; 0 for none."""
         ...
 
     async def mark(self, conversation: str, marks: Collection[str]) -> None:

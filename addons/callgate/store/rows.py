@@ -122,6 +122,7 @@ def approval_of(row: Row, prefix: str = "") -> Approval:
         decided_at=row[f"{prefix}decided_at"],
         decided_by=row[f"{prefix}decided_by"],
         note=row[f"{prefix}note"],
+        good_until=row[f"{prefix}good_until"],
     )
 
 

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from callgate.chain import Chain, Sealed
 from callgate.errors import StoreError
-from callgate.model import Approval, ApprovalState, CallKey, Decision
-from callgate.store import chaining, pruning, tables
+from callgate.model import Approval, ApprovalState, CallKey, Decision, ToolCall
+from callgate.store import chaining, pruning, reading, tables
 from callgate.store import marks as marking
-from callgate.store.base import ApprovalItem, ChainState, Line, Record
+from callgate.store.base import ApprovalItem, ChainState, Line, Page, Record, Search
 from callgate.store.connection import Database, announce, insert_new, rows
 from callgate.store.filters import belonging, matches
 from callgate.store.keyed import KeyedHash
@@ -249,7 +249,15 @@ class SqlStore:
         return await self._read(read)
 
     async def resolve(
-        self, id: str, state: ApprovalState, *, by: str, note: str, at: datetime, record: Record
+        self,
+        id: str,
+        state: ApprovalState,
+        *,
+        by: str,
+        note: str,
+        at: datetime,
+        record: Record,
+        good_until: datetime | None = None,
     ) -> Approval | None:
         """See `Store.resolve`; raises ValueError for a state that is no answer."""
         if state is ApprovalState.PENDING:
@@ -261,7 +269,9 @@ class SqlStore:
             & (approvals.c.expires_at > at)
         )
         answer = update(approvals).where(is_open)
-        answer = answer.values(state=state.value, decided_at=at, decided_by=by, note=note)
+        answer = answer.values(
+            state=state.value, decided_at=at, decided_by=by, note=note, good_until=good_until
+        )
         query = select(approvals).where(approvals.c.id == id)
 
         def write(batch: Batch) -> Approval | None:
@@ -277,6 +287,34 @@ class SqlStore:
         """See `Store.stirred`."""
         self._refuse_when_closed()
         await self._database.stirred()
+
+    async def standing(self, call: ToolCall) -> ApprovalItem | None:
+        """See `Store.standing`."""
+        query = reading.standing(_ASKED, call, self._keyed.digest(call.digest), self._clock())
+        items = await self._approvals(query)
+        return next((item for item in items if reading.is_same_caller(item, call)), None)
+
+    async def search(self, wanted: Search, limit: int) -> Page:
+        """See `Store.search`."""
+        return await self._read(lambda connection: reading.page(connection, wanted, limit))
+
+    async def newer(self, after: int, limit: int) -> list[Record]:
+        """See `Store.newer`; what is being written meanwhile comes with a later call."""
+
+        async def read() -> list[Record]:
+            newest = await self._database.settled()
+            return await self._database.read(lambda c: reading.newer(c, after, newest, limit))
+
+        return await self._answered(read())
+
+    async def latest(self, before: datetime | None = None) -> int:
+        """See `Store.latest`."""
+
+        async def read() -> int:
+            newest = await self._database.settled()
+            return await self._database.read(lambda c: reading.latest(c, before, newest))
+
+        return await self._answered(read())
 
     async def mark(self, conversation: str, marks: Collection[str]) -> None:
         """See `Store.mark`."""

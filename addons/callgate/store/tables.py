@@ -137,6 +137,7 @@ approvals = Table(
     Column("decided_at", Moment),
     Column("decided_by", AnyText, nullable=False),
     Column("note", AnyText, nullable=False),
+    Column("good_until", Moment, index=True),
 )
 
 records = Table(
