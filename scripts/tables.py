@@ -18,7 +18,7 @@ from callgate.model import Reason
 from callgate.policy import constraints
 from callgate.policy.meanings import BANDS
 from callgate.scanners.weighing import FAMILIES
-from callgate.settings import Settings, environment_name
+from callgate.settings import Settings, environment_name, is_secret
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -33,9 +33,10 @@ def settings() -> str:
         shown = "off" if default is False else f"`{default}`" if default not in (None, "") else ""
         choices = [c for c in get_args(field.annotation) if isinstance(c, str)]
         wanted = f" (`{' | '.join(choices)}`)".replace("|", "\\|") if choices else ""
+        # every user of a machine sees the flags of its programs
+        flag = "" if is_secret(name) else f"`--{name.replace('_', '-')}`"
         rows.append(
-            f"| `--{name.replace('_', '-')}` | `{environment_name(name)}` | {shown} "
-            f"| {field.description}{wanted} |"
+            f"| {flag} | `{environment_name(name)}` | {shown} | {field.description}{wanted} |"
         )
     return "\n".join(rows)
 

@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
         "__init__ model errors",
-        "canonical exchange once hosts files listeners",
+        "canonical exchange once hosts files listeners visible",
         "settings bodies outcome merging chain roots certificates",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca",
         "approvals conversations results lookup judgement sources toolbox retention",

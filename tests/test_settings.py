@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
@@ -10,7 +11,15 @@ from pydantic import ValidationError
 
 from callgate.errors import SettingsError
 from callgate.model import Mode
-from callgate.settings import Settings, environment_name, is_loopback, load, split_address
+from callgate.settings import (
+    Settings,
+    environment_name,
+    is_loopback,
+    is_secret,
+    is_secret_variable,
+    load,
+    split_address,
+)
 
 
 def faults(
@@ -84,7 +93,7 @@ def test_all_faults_are_reported_together_with_their_sources() -> None:
     found = faults(
         {"listen": "8080"},
         {"CALLGATE_MODE": "strict", "CALLGATE_GATE_HOST": "ok.example,a/b", "CALLGATE_MODES": "x"},
-        {"max_body_mib": 0, "polices": "x", "console": "0.0.0.0:1", "upstream_ca": "/no/such"},
+        {"max_body_mib": 0, "polices": "x", "console": "0.0.0.0", "upstream_ca": "/no/such"},
     )
 
     assert sorted(line.split(": ")[0] for line in found) == [
@@ -269,10 +278,82 @@ def test_the_console_is_on_loopback_or_off(console: str) -> None:
 
 
 @pytest.mark.parametrize("console", ["0.0.0.0:8081", "[::]:8081", "10.0.0.1:8081"])
-def test_the_console_is_never_on_other_addresses(console: str) -> None:
+def test_the_console_is_on_other_addresses_only_with_tls(console: str, tmp_path: Path) -> None:
     [fault] = faults({"console": console, "no_proxy_auth": True})
+    pem = tmp_path / "x.pem"
+    pem.touch()
 
     assert "only loopback" in fault
+    assert "--console-cert" in fault
+    tls = {"console_cert": str(pem), "console_key": str(pem)}
+    assert load({"console": console, **tls}, {}, {}).console == console
+    [fault] = faults({"console_cert": str(pem)})
+    assert "give both" in fault
+
+
+TOKEN = "0123456789" + "abcdefgh"
+
+
+@pytest.mark.parametrize(
+    ("value", "operators"),
+    [
+        ("", {}),
+        (TOKEN, {"operator": TOKEN}),
+        (
+            f"kim:{TOKEN}, robin@x.example:{TOKEN}:x",
+            {"kim": TOKEN, "robin@x.example": f"{TOKEN}:x"},
+        ),
+    ],
+)
+def test_operators_have_names_and_tokens(value: str, operators: dict[str, str]) -> None:
+    assert load({}, {"CALLGATE_CONSOLE_TOKEN": value}, {}).operators == operators
+
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("CONSOLE_TOKEN", "kim:" + "short-secret", "at least 16"),
+        ("CONSOLE_TOKEN", "k m:" + TOKEN, "NAME:TOKEN"),
+        ("CONSOLE_TOKEN", f"kim:{TOKEN},kim:{TOKEN}x", "the same name"),
+        ("WEBHOOK_URL", "https://hooks.example/" + "secret", "CALLGATE_WEBHOOK_SECRET"),
+        ("WEBHOOK_URL", "ftp://hooks.example/" + "secret", "begins with https"),
+        ("SLACK_URL", "hooks.example/" + "secret", "begins with https"),
+        ("WEBHOOK_SECRET", "whsec_" + "c2hvcnQ=", "24 to 64"),
+        ("WEBHOOK_SECRET", "whsec_" + "not-base64-secret", "base64"),
+    ],
+)
+def test_faults_of_secrets_are_said_without_them(name: str, value: str, why: str) -> None:
+    [fault] = faults({}, {f"CALLGATE_{name}": value})
+
+    assert fault.startswith(f"CALLGATE_{name}: ")
+    assert why in fault
+    assert value not in fault
+    assert "secret" not in fault.replace("CALLGATE_WEBHOOK_SECRET", "")
+
+
+def test_notifications_are_for_chosen_occasions() -> None:
+    environ = {
+        "CALLGATE_WEBHOOK_URL": "https://hooks.example/x",
+        "CALLGATE_WEBHOOK_SECRET": SECRET,
+        "CALLGATE_NOTIFY": "denials",
+    }
+
+    assert load({}, environ, {}).notify == ("denials",)
+    assert load({}, {}, {}).notify == ("approvals", "denials")
+    [fault] = faults({"notify": ["everything"]})
+    assert "approvals" in fault
+
+
+def test_variables_with_secrets_are_known() -> None:
+    secret = {name for name in Settings.model_fields if is_secret(name)}
+
+    assert secret == {"console_token", "webhook_url", "webhook_secret", "slack_url"}
+    assert is_secret_variable("CALLGATE_CONSOLE_TOKEN")
+    assert not is_secret_variable("CALLGATE_CONSOLE")
+    assert not is_secret_variable("CALLGATE_NO_SUCH")
 
 
 # -- what follows from settings -------------------------------------------------------------

@@ -21,8 +21,18 @@ def notice(decision: Decision) -> str:
     Deterministic: the same decision has the same notice on every proxy and after a restart.
     """
     if decision.effect is Effect.REQUIRE_APPROVAL and decision.approval:
-        return f"Tool call awaits approval at {decision.approval.url} (trace {decision.trace})"
-    return f"Tool call blocked by Callgate: {', '.join(decision.reasons)} (trace {decision.trace})"
+        return pending(decision.approval.url, decision.trace)
+    return blocked(decision.reasons, decision.trace)
+
+
+def pending(url: str, trace: str) -> str:
+    """The notice of a call that a person is asked about."""
+    return f"Tool call awaits approval at {url} (trace {trace})"
+
+
+def blocked(reasons: Sequence[str], trace: str) -> str:
+    """The notice of a denied call."""
+    return f"Tool call blocked by Callgate: {', '.join(reasons)} (trace {trace})"
 
 
 def strictest(decisions: Sequence[Decision]) -> Effect:

@@ -283,7 +283,7 @@ class Verdict:
     is_advisory: bool = False
     """True when the scanner was asked, but has no say in the decision."""
     rule: str = ""
-    """`POLICY/TOOL` of the policy rule that decided, or `default`; empty where none was asked."""
+    """`POLICY/TOOL (FILE:LINE)` of the policy rule that decided, or `default`; else empty."""
     took_ms: float = 0.0
     """Milliseconds from the question to the answer; 0 where nobody measured."""
 

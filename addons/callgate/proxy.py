@@ -11,10 +11,9 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mitmproxy import ctx, options
@@ -30,14 +29,15 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
-from callgate import assembly, ca, console, reloading, streaming
+from callgate import assembly, ca, reloading, streaming
 from callgate.addon import Guard
 from callgate.border import Border
+from callgate.console.listener import bind
+from callgate.console.opening import Front, answers
 from callgate.errors import SettingsError, StoreError
 from callgate.hosts import Hosts
 from callgate.listeners import UpstreamProxy
 from callgate.metrics import Metrics
-from callgate.model import SurfaceName
 from callgate.policy import PolicyFile
 from callgate.settings import Settings, load, split_address
 from callgate.store.base import Record
@@ -59,6 +59,8 @@ class Ready:
     authority: ca.Authority
     reverse: tuple[str, ...] = ()
     """URLs of the reverse listeners."""
+    token: str = field(default="", repr=False)
+    """What people sign in with, where it was made for this start."""
 
     @property
     def line(self) -> str:
@@ -183,9 +185,17 @@ def _modes(settings: Settings, behind: UpstreamProxy | None) -> list[str]:
 def _free(address: str) -> str:
     """The address with a port that is free now for port 0, which mitmproxy takes only once."""
     if split_address(address)[1] == 0:
-        with _bind(address, "listen") as bound:
-            return _name(bound.getsockname())
+        try:
+            with bind(*split_address(address)) as bound:
+                return _name(bound.getsockname())
+        except OSError as error:
+            raise SettingsError(f"listen: can not listen on {address}: {error}") from error
     return address
+
+
+def _name(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    host, port, *_ = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _at(address: str) -> str:
@@ -221,7 +231,7 @@ class ScriptGuard(Guard):
         authority = ca.ensure(self._settings.home.expanduser(), self._settings.gated_hosts)
         roots = ca.upstream_bundle(authority, self._settings.upstream_ca)
         self._assembled = await assembly.assemble(
-            self._settings, self._policy, _approval_url("off"), roots
+            self._settings, self._policy, lambda id: f"callgate:approvals/{id}", roots
         )
         self.arm(self._assembled.enforcement)
 
@@ -246,10 +256,23 @@ async def serve(
     Raises SettingsError, PolicyError or StoreError when it can not start; nothing listens then.
     """
     os.umask(0o077)  # mitmproxy and SQLite write files of their own
-    home = settings.home.expanduser()
-    authority = ca.ensure(home, settings.gated_hosts)
-    bound = None if settings.console == "off" else _bind(settings.console, "console")
-    address = f"http://{_name(bound.getsockname())}" if bound else "off"
+    front = Front(settings, lambda: datetime.now(UTC))
+    try:
+        await _serve(settings, policy, front, on_ready, stop, on_record, witness)
+    finally:
+        await front.close()
+
+
+async def _serve(
+    settings: Settings,
+    policy: PolicyFile | None,
+    front: Front,
+    on_ready: Callable[[Ready], None],
+    stop: asyncio.Event | None,
+    on_record: Callable[[Record], None] | None,
+    witness: Witness | None,
+) -> None:
+    authority = ca.ensure(settings.home.expanduser(), settings.gated_hosts)
     roots = ca.upstream_bundle(authority, settings.upstream_ca)
     proxy = Proxy(settings, authority)
     if witness:
@@ -258,71 +281,35 @@ async def serve(
 
     def tell(made: Record) -> None:
         metrics.count(made)
+        front.tell(made)
         if on_record:
             on_record(made)
 
-    assembled = await assembly.assemble(settings, policy, _approval_url(address), roots, tell)
+    assembled = await assembly.assemble(settings, policy, front.approval_url, roots, tell)
     try:
         proxy.guard.arm(assembled.enforcement)
-        if bound:
-            proxy.guard.protect(bound.getsockname()[1])
-            proxy.border.protect(bound.getsockname()[1])
+        if front.port is not None:
+            proxy.guard.protect(front.port)
+            proxy.border.protect(front.port)
         wanted = asyncio.Event()
         _handle_signals(proxy, wanted)
         async with contextlib.AsyncExitStack() as tasks:
-            if bound:
-                await _serve_console(tasks, bound, assembled, metrics)
+            store = assembled.store
+            await front.open(
+                tasks, store, policy, metrics, lambda: answers(store), assembled.scanner_states
+            )
             if policy:
                 _keep(tasks, reloading.watch(policy, settings, assembled.store, wanted))
             if stop:
                 _keep(tasks, _stop_on(stop, proxy))
-            await proxy.serve(lambda url: on_ready(Ready(url, address, authority, proxy.reverse)))
+            await proxy.serve(
+                lambda url: on_ready(
+                    Ready(url, front.address, authority, proxy.reverse, front.token)
+                )
+            )
     finally:
         with contextlib.suppress(StoreError):
             await assembled.close()
-
-
-def _bind(address: str, setting: str) -> socket.socket:
-    try:
-        return console.bind(*split_address(address))
-    except OSError as error:
-        raise SettingsError(f"{setting}: can not listen on {address}: {error}") from error
-
-
-def _name(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
-    host, port, *_ = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _approval_url(address: str) -> Callable[[str], str]:
-    # with the console off there is no page: the id alone says what to decide on
-    return lambda id: (
-        f"callgate:approvals/{id}" if address == "off" else f"{address}/approvals/{id}"
-    )
-
-
-async def _serve_console(
-    tasks: contextlib.AsyncExitStack,
-    bound: socket.socket,
-    assembled: assembly.Assembled,
-    metrics: Metrics,
-) -> None:
-    async def is_ready() -> bool:
-        try:
-            await assembled.store.find(SurfaceName.ASSISTANTS, "", "")
-        except StoreError:
-            return False
-        return True
-
-    app = console.application(assembled.store, is_ready, metrics, assembled.scanner_states)
-    server = console.server(app)
-    task = asyncio.ensure_future(server.serve([bound]))
-
-    async def end() -> None:
-        server.should_exit = True
-        await task
-
-    tasks.push_async_callback(end)
 
 
 def _keep(tasks: contextlib.AsyncExitStack, work: Coroutine[None, None, None]) -> None:

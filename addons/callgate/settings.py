@@ -5,12 +5,15 @@ The README's table and the command line's help are made from the fields here.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +23,7 @@ from pydantic import (
     Field,
     ValidationError,
 )
+from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails
 
 from callgate.errors import SettingsError
@@ -47,6 +51,8 @@ _SECRET = frozenset({"upstream_proxy"})
 """May hold a password: never shown."""
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
+_OPERATOR = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_TOKEN = re.compile(r"[!-~]{16,512}")
 
 
 def _listed(value: object) -> object:
@@ -59,9 +65,29 @@ def _address(value: str) -> str:
     return value
 
 
-def _loopback_or_off(value: str) -> str:
-    if value != "off" and not is_loopback(split_address(value)[0]):
-        raise ValueError("only loopback addresses are served without TLS")
+def _address_or_off(value: str) -> str:
+    return value if value == "off" else _address(value)
+
+
+def _operator(value: str) -> str:
+    split_operator(value)
+    return value
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("expected an address that begins with https:// or http://")
+    return value.rstrip("/")
+
+
+def _signing_key(value: str) -> str:
+    try:
+        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+    except binascii.Error as error:
+        raise ValueError("expected whsec_ and base64") from error
+    if value and not 24 <= len(key) <= 64:
+        raise ValueError("expected whsec_ and base64 of 24 to 64 bytes")
     return value
 
 
@@ -105,8 +131,18 @@ type Address = Annotated[str, AfterValidator(_address)]
 type Reverses = Annotated[
     tuple[Annotated[str, AfterValidator(_reverse)], ...], BeforeValidator(_listed)
 ]
-type LoopbackAddress = Annotated[str, AfterValidator(_loopback_or_off)]
+type AddressOrOff = Annotated[str, AfterValidator(_address_or_off)]
+type Operators = Annotated[
+    tuple[Annotated[str, AfterValidator(_operator)], ...], BeforeValidator(_listed)
+]
+type WebAddress = Annotated[str, AfterValidator(_web_address)]
+type SigningKey = Annotated[str, AfterValidator(_signing_key)]
+type Occasions = Annotated[tuple[Literal["approvals", "denials"], ...], BeforeValidator(_listed)]
 type File = Annotated[Path, AfterValidator(_file)]
+
+SECRET: JsonDict = {"is_secret": True}
+"""Marks a setting that has no flag, as every user of a machine sees those, and is never shown."""
+
 type Mib = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -120,9 +156,41 @@ class Settings(BaseModel):
         description="folder of the CA, keys and database; everything in it is private (0600)",
     )
     listen: Address = Field(default="127.0.0.1:8080", description="proxy address; port 0 picks one")
-    console: LoopbackAddress = Field(
+    console: AddressOrOff = Field(
         default="127.0.0.1:8081",
-        description="address of the health and approval pages, or `off`",
+        description="address of the console and its API, or `off`; beyond loopback it needs TLS",
+    )
+    console_token: Operators = Field(
+        default=(),
+        description="`NAME:TOKEN` of each operator; without any, a token is made at every start",
+        json_schema_extra=SECRET,
+    )
+    console_cert: File | None = Field(
+        default=None, description="PEM file of the console's certificate and its chain"
+    )
+    console_key: File | None = Field(
+        default=None, description="PEM file of the console's private key"
+    )
+    console_url: WebAddress = Field(
+        default="", description="where people reach the console, for links; empty: its address"
+    )
+    webhook_url: WebAddress = Field(
+        default="",
+        description="gets a signed JSON message for each occasion in `notify`",
+        json_schema_extra=SECRET,
+    )
+    webhook_secret: SigningKey = Field(
+        default="",
+        description="`whsec_` and base64: what `webhook_url` gets is signed with",
+        json_schema_extra=SECRET,
+    )
+    slack_url: WebAddress = Field(
+        default="",
+        description="Slack-compatible incoming webhook that is told of each occasion",
+        json_schema_extra=SECRET,
+    )
+    notify: Occasions = Field(
+        default=("approvals", "denials"), description="occasions to tell of: approvals, denials"
     )
     mode: Mode = Field(default=Mode.ENFORCE, description="observe, enforce or withhold")
     gate_host: HostPatterns = Field(
@@ -242,6 +310,11 @@ class Settings(BaseModel):
         return tuple(Reverse.parse(text) for text in self.reverse)
 
     @property
+    def operators(self) -> dict[str, str]:
+        """Tokens by the names of their owners."""
+        return dict(map(split_operator, self.console_token))
+
+    @property
     def store_url(self) -> str:
         """Database URL with the default filled in."""
         return self.store or f"sqlite:///{self.home.expanduser() / 'callgate.db'}"
@@ -296,7 +369,7 @@ def load(
     except ValidationError as error:
         faults += [_describe(fault, sources) for fault in error.errors()]
     else:
-        faults += _exposed(settings, sources)
+        faults += _exposed(settings, sources) + _incomplete(settings, sources)
     if faults:
         raise SettingsError("\n".join(faults))
     return settings
@@ -312,7 +385,7 @@ def _unknown(environ: Mapping[str, str], file: Mapping[str, object], file_label:
 def _describe(fault: ErrorDetails, sources: Mapping[str, str]) -> str:
     field = str(fault["loc"][0])
     what = fault["msg"].removeprefix("Value error, ")
-    got = "" if field in _SECRET else f" (got {fault['input']!r})"
+    got = "" if is_secret(field) or field in _SECRET else f" (got {fault['input']!r})"
     return f"{sources.get(field, field)}: {what}{got}"
 
 
@@ -345,6 +418,50 @@ def _excluded(settings: Settings, sources: Mapping[str, str]) -> list[str]:
         if getattr(settings, name) and settings.upstream_proxy:
             faults.append(f"{sources[name]}: goes to the API itself, not through --upstream-proxy")
     return faults
+
+
+def _incomplete(settings: Settings, sources: Mapping[str, str]) -> list[str]:
+    """Settings that need another one beside them."""
+    faults = []
+    if (settings.console_cert is None) != (settings.console_key is None):
+        faults.append("console_cert, console_key: give both, or neither")
+    host = "" if settings.console == "off" else split_address(settings.console)[0]
+    if host and not is_loopback(host) and settings.console_cert is None:
+        faults.append(
+            f"{sources['console']}: only loopback addresses are served without TLS; "
+            "give --console-cert and --console-key"
+        )
+    if len(settings.operators) < len(settings.console_token):
+        faults.append(f"{sources['console_token']}: two operators have the same name")
+    if settings.webhook_url and not settings.webhook_secret:
+        faults.append(
+            f"{sources['webhook_url']}: needs {environment_name('webhook_secret')}, "
+            "so that the receiver can tell who calls"
+        )
+    return faults
+
+
+def is_secret(field: str) -> bool:
+    """Tell whether a setting's value must not be shown."""
+    info = Settings.model_fields.get(field)
+    return info is not None and info.json_schema_extra == SECRET
+
+
+def is_secret_variable(key: str) -> bool:
+    """Tell whether an environment variable carries a secret setting."""
+    return any(
+        key == environment_name(field) for field in Settings.model_fields if is_secret(field)
+    )
+
+
+def split_operator(value: str) -> tuple[str, str]:
+    """`NAME:TOKEN` or `TOKEN` of one called `operator`; raises ValueError for anything else."""
+    name, token = value.split(":", 1) if ":" in value else ("operator", value)
+    if not _OPERATOR.fullmatch(name):
+        raise ValueError("expected NAME:TOKEN with letters, digits and . _ @ - in the name")
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("a token has at least 16 visible ASCII characters, and no comma")
+    return name, token
 
 
 def split_address(address: str) -> tuple[str, int]:

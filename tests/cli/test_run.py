@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,14 @@ def test_child_gets_the_variables_its_arguments_and_its_code_comes_back(tmp_path
         "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]])); sys.exit(7)"
     )
     run = start(
-        tmp_path, sys.executable, "-c", program, "--help", "-x", NO_PROXY="api.openai.com,a.b"
+        tmp_path,
+        sys.executable,
+        "-c",
+        program,
+        "--help",
+        "-x",
+        NO_PROXY="api.openai.com,a.b",
+        CALLGATE_APPROVAL_TTL_SECONDS="60",
     )
     out, err = run.communicate(timeout=60)
     assert run.returncode == 7, err
@@ -42,7 +50,29 @@ def test_child_gets_the_variables_its_arguments_and_its_code_comes_back(tmp_path
     assert environ["HTTPS_PROXY"].startswith("http://127.0.0.1:")
     assert Path(environ["SSL_CERT_FILE"]).is_file()
     assert environ["NO_PROXY"] == "a.b"
-    assert err == ""
+    assert re.fullmatch(
+        r"callgate: sign in at http://127\.0\.0\.1:\d+ with the token [\w-]{32}\n", err
+    )
+    assert environ["CALLGATE_APPROVAL_TTL_SECONDS"] == "60"
+
+
+def test_child_can_not_sign_in_to_the_console(tmp_path: Path) -> None:
+    program = "import json, os; print(json.dumps(dict(os.environ)))"
+    token = "token-of-kim-" + "0123456789"
+    secret = "https://hooks.example/" + "secret"
+    run = start(
+        tmp_path,
+        sys.executable,
+        "-c",
+        program,
+        CALLGATE_CONSOLE_TOKEN=f"kim:{token}",
+        CALLGATE_SLACK_URL=secret,
+    )
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (0, "")
+    assert "HTTPS_PROXY" in out
+    assert token not in out
+    assert secret not in out
 
 
 def test_missing_and_unusable_commands(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from callgate.audit.ledger import Ledger
 from callgate.errors import CallgateError
 from callgate.store import open_store
 from callgate.store.base import Store
+from callgate.visible import visible
 
 StoreOption = Annotated[
     str | None,
@@ -70,15 +71,8 @@ def errors_reported() -> Iterator[None]:
 
 
 def printable(text: str) -> str:
-    r"""Escape what could steer a terminal or deceive an eye: controls, bidi marks, newlines.
-
-    Names and arguments come from a model, so they may hold escape sequences. What can not be
-    printed becomes `\x1b`, `\u202e` and so on; also what the output's encoding lacks.
-    """
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for c in text
-    )
+    """Text of a model's as a terminal may show it: `visible`, and in the output's encoding."""
+    shown = visible(text)
     encoding = sys.stdout.encoding or "utf-8"
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 

@@ -19,12 +19,12 @@ from callgate.cli.background import gate
 from callgate.cli.display import Display
 from callgate.cli.environment import around, variables
 from callgate.cli.node import is_unreached
-from callgate.cli.serve import announce, configure_logging
+from callgate.cli.serve import announce, configure_logging, welcome
 from callgate.cli.settings import fail, resolve, with_settings
 from callgate.errors import CallgateError
 from callgate.hosts import Hosts
 from callgate.policy import PolicyFile
-from callgate.settings import Settings
+from callgate.settings import Settings, is_secret_variable
 
 _OLD_NODE = (
     "callgate: this Node reads no proxy variable, so its traffic is not gated; "
@@ -65,6 +65,7 @@ def run(
 async def _run(settings: Settings, policy: PolicyFile | None, command: list[str]) -> int:
     display = Display(Console(stderr=True, highlight=False, emoji=False))
     async with gate(settings, policy, display.show) as running:
+        welcome(running.ready)
         environ = environment_for(settings, running.ready, os.environ)
         return await child(command, environ, running.task)
 
@@ -76,8 +77,10 @@ def environment_for(
 
     With a reverse listener the first one is `OPENAI_BASE_URL`, the path as it was, else `/v1`.
     """
+    # an app that could sign in to the console would approve its own calls
+    inherited = {key: value for key, value in environ.items() if not is_secret_variable(key)}
     found = {
-        **environ,
+        **inherited,
         **variables(ready.proxy, ready.authority),
         **around(environ, Hosts(settings.gated_hosts)),
     }

@@ -47,7 +47,14 @@ def announce(settings: Settings) -> None:
         typer.echo(f"callgate: protection is loosened: {loosened}", err=True)
 
 
+def welcome(ready: proxy.Ready) -> None:
+    """Say how to sign in, where nobody has a token of their own."""
+    if ready.token:
+        typer.echo(f"callgate: sign in at {ready.console} with the token {ready.token}", err=True)
+
+
 def _print_ready(ready: proxy.Ready) -> None:
+    welcome(ready)
     for url in ready.reverse:
         typer.echo(f"callgate: reverse listener {url}", err=True)
     typer.echo(ready.line)

@@ -35,6 +35,10 @@ _METAVARS = {
     "keep_arguments": "PEM",
     "audit_file": "FILE",
     "audit_syslog": "SOCKET",
+    "console_cert": "PEM",
+    "console_key": "PEM",
+    "console_url": "URL",
+    "notify": "OCCASION",
 }
 
 Home = Annotated[
@@ -60,7 +64,9 @@ def _with_options(command: Callable[..., None], names: Iterable[str]) -> Callabl
         for parameter in inspect.signature(command, eval_str=True).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
-    options = [_option(name, Settings.model_fields[name]) for name in names]
+    options = [
+        _option(name, Settings.model_fields[name]) for name in names if not settings.is_secret(name)
+    ]
 
     def wrapped(**values: object) -> None:
         command(**values)

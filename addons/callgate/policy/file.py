@@ -21,6 +21,8 @@ class PolicyFile:
         self.path = Path(path)
         self._seen = self._stamps([self.path])
         self.current = Policy.load(self.path)
+        self.fault: str | None = None
+        """What is wrong with the files as they are now; None where they are in force."""
         self._see_rules()
 
     def changed(self) -> bool:
@@ -39,7 +41,9 @@ class PolicyFile:
         except PolicyError as error:
             # the fault may be in a file that only the new version names
             self._seen = self._stamps(Path(fault.file) for fault in error.faults) | self._seen
+            self.fault = str(error)
             return f"{error}\nthe policy loaded before stays in force"
+        self.fault = None
         self._seen = {self.path: self._seen[self.path]}
         self._see_rules()
         return None

@@ -193,4 +193,4 @@ def _line(rule: Rule, answer: Answer, why: str) -> str:
 
 def _ruling(rule: Rule, effect: Effect, why: str, tried: list[str]) -> Ruling:
     explanation = f"{rule.place}: {rule.name} {_WORDS[effect]} the call{why and ': ' + why}"
-    return Ruling(effect, _REASONS[effect], rule.name, explanation, tuple(tried))
+    return Ruling(effect, _REASONS[effect], rule.name, explanation, tuple(tried), rule.place)

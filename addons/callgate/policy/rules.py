@@ -26,6 +26,8 @@ class Ruling:
     """For people; names fields and limits, never an argument's value."""
     tried: tuple[str, ...]
     """The rules for this tool in the order tried, each with what came of it."""
+    place: str = ""
+    """`FILE:LINE` of the rule; empty for the default."""
 
 
 class Answer(StrEnum):

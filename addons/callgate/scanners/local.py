@@ -130,7 +130,7 @@ def combine(
         explanation="; ".join(objections) or ruling.explanation,
         findings=tuple(findings),
         sanitized_arguments=sanitized,
-        rule=ruling.rule,
+        rule=f"{ruling.rule} ({ruling.place})" if ruling.place else ruling.rule,
     )
 
 
