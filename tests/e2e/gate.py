@@ -225,7 +225,9 @@ def running_gates(folder: Path, upstream_ca: Path) -> Iterator[StartGate]:
         **settings: str,
     ) -> Gate:
         number = len(gates)
-        arguments = ["--listen", "127.0.0.1:0", "--console", "off", "--mode", mode]
+        arguments = ["--listen", "127.0.0.1:0", "--mode", mode]
+        if "CALLGATE_CONSOLE" not in settings:
+            arguments += ["--console", "off"]
         if trusts_upstream:
             arguments += ["--upstream-ca", str(upstream_ca)]
         for host in hosts:
