@@ -82,6 +82,20 @@ async def test_denials_and_approvals_are_sent(hook: Hook) -> None:
     assert b"asks to run" in hook.bodies[1]
 
 
+async def test_call_that_is_judged_at_every_look_is_told_once(hook: Hook) -> None:
+    told = telling(hook.url)
+    told.start()
+    for _ in range(3):
+        told.tell(DENIED)
+
+    await told.close()
+
+    assert len(hook.bodies) == 1
+    for _ in range(1100):
+        told.tell(call_record(decided(Effect.DENY), Mode.ENFORCE))
+    assert len(told._told) == 1000
+
+
 async def test_only_chosen_occasions_are_sent(hook: Hook) -> None:
     told = telling(hook.url, ("approvals",))
     told.start()
@@ -143,7 +157,7 @@ async def test_telling_never_waits_and_never_fills_memory(
     monkeypatch.setattr(notifications, "_MOST_WAITING", 2)
     told = telling(hook.url)
     for _ in range(5):  # nobody has started to send
-        told.tell(DENIED)
+        told.tell(call_record(decided(Effect.DENY), Mode.ENFORCE))
 
     assert caplog.text.count("too many messages wait") == 3
     told.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,6 +63,7 @@ class Notifications:
         self._client = httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_SECONDS)
         self._queues = [(receiver, asyncio.Queue[Message](_MOST_WAITING)) for receiver in receivers]
         self._tasks: list[asyncio.Task[None]] = []
+        self._told: OrderedDict[str, None] = OrderedDict()
 
     def start(self) -> None:
         """Begin to send."""
@@ -70,10 +72,15 @@ class Notifications:
         ]
 
     def tell(self, record: Record) -> None:
-        """Queue what a record is a reason to tell of; never blocks and never raises."""
+        """Queue what a record is a reason to tell of, once; never blocks and never raises."""
         if not self._queues or occasion(record) not in self._occasions:
             return
         told = message(record, self._console, self._clock())
+        if told.id in self._told:  # undecided calls are judged, and recorded, at every look
+            return
+        self._told[told.id] = None
+        if len(self._told) > _MOST_WAITING:
+            self._told.popitem(last=False)
         for receiver, queue in self._queues:
             try:
                 queue.put_nowait(told)
