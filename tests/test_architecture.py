@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for layer in (
         "__init__ model errors",
         "canonical exchange once hosts files listeners visible",
+        "forms",
         "settings bodies outcome merging chain roots certificates",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca",
         "approvals conversations results lookup judgement sources toolbox retention",
@@ -51,6 +52,7 @@ MAX_LINES = 400
 TESTED_ELSEWHERE: Mapping[str, str] = {
     "model": "nouns without behaviour; every test uses them",
     "errors": "exceptions without behaviour",
+    "store/queries": "statements without behaviour; tests/store/test_sql.py runs each",
     "cli/finding": "nouns without behaviour; tests of cli/diagnosis and cli/canary use them",
     **dict.fromkeys(
         (

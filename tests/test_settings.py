@@ -11,15 +11,7 @@ from pydantic import ValidationError
 
 from callgate.errors import SettingsError
 from callgate.model import Mode
-from callgate.settings import (
-    Settings,
-    environment_name,
-    is_loopback,
-    is_secret,
-    is_secret_variable,
-    load,
-    split_address,
-)
+from callgate.settings import Settings, environment_name, is_secret, is_secret_variable, load
 
 
 def faults(
@@ -169,90 +161,6 @@ def test_settings_do_not_change_and_take_nothing_else() -> None:
 
 
 # -- addresses ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("address", "parts"),
-    [
-        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
-        ("localhost:0", ("localhost", 0)),
-        ("[::1]:65535", ("::1", 65535)),
-        ("[0:0:0:0:0:0:0:1]:1", ("::1", 1)),
-        ("[::]:80", ("::", 80)),
-        ("host.example:080", ("host.example", 80)),
-    ],
-)
-def test_an_address_is_host_and_port(address: str, parts: tuple[str, int]) -> None:
-    assert split_address(address) == parts
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "",
-        ":",
-        ":8080",
-        "8080",
-        "127.0.0.1",
-        "127.0.0.1:",
-        "127.0.0.1:-1",
-        "127.0.0.1:65536",
-        "127.0.0.1:http",
-        "127.0.0.1:٨٠",
-        "127.0.0.1:²",
-        "127.0.0.1:" + "1" * 5000,
-        "::1",
-        "::1:8080",
-        "[::1]",
-        "[::1:8080",
-        "::1]:8080",
-        "[127.0.0.1]:80",
-        "[]:80",
-        "[a]:80",
-        "a b:80",
-        "http://127.0.0.1:80",
-        "//127.0.0.1:80",
-        "user@host:80",
-    ],
-    ids=lambda text: text[:20],
-)
-def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="expected HOST:PORT"):
-        split_address(address)
-    assert faults({"listen": address} if address else {}, {}, {"listen": address})
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "127.8.9.1",
-        "::1",
-        "0:0:0:0:0:0:0:1",
-        "::ffff:127.0.0.1",
-        "localhost",
-        "LocalHost.",
-    ],
-)
-def test_addresses_of_this_machine_alone_are_loopback(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "0.0.0.0",
-        "::",
-        "",
-        "10.0.0.1",
-        "127.0.0.1.evil.net",
-        "127.evil.net",
-        "127.1",
-        "localhost.net",
-    ],
-)
-def test_other_addresses_are_not(host: str) -> None:
-    assert not is_loopback(host)
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:8080", "[::]:8080", "10.0.0.1:1", "host.example:1"])

@@ -35,11 +35,12 @@ from callgate.border import Border
 from callgate.console.listener import bind
 from callgate.console.opening import Front, answers
 from callgate.errors import SettingsError, StoreError
+from callgate.forms import split_address
 from callgate.hosts import Hosts
 from callgate.listeners import UpstreamProxy
 from callgate.metrics import Metrics
 from callgate.policy import PolicyFile
-from callgate.settings import Settings, load, split_address
+from callgate.settings import Settings, load
 from callgate.store.base import Record
 from callgate.tls import ShortLived
 from callgate.witness import Witness

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 from callgate import upstream
 from callgate.errors import SettingsError
+from callgate.forms import is_loopback
 from callgate.scanners import aegis, interven
 from callgate.scanners.base import Classifier, Gateway, Scanner
-from callgate.settings import Settings, is_loopback
+from callgate.settings import Settings
 
 _log = logging.getLogger(__name__)
 

@@ -44,7 +44,7 @@ async def test_body_is_given_back_redacted(made: Front) -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"url": f"https://x.example/?q={SSN}"},
+        {"url": f"https://x.example/{SSN}"},
         {"url": "https://x.example/", "headers": {"X-Note": SSN}},
     ],
     ids=["url", "headers"],
@@ -66,7 +66,7 @@ async def test_denial_that_cannot_be_recorded_is_one_all_the_same(
         raise StoreError("gone")
 
     monkeypatch.setattr(Decisions, "withheld", failing)
-    told = await made.scan(f"https://x.example/?q={SSN}")
+    told = await made.scan(f"https://x.example/{SSN}")
     assert told["decision"] == "DENY"
     assert told["reason_codes"] == ["PII_DETECTED", "STORE_UNAVAILABLE"]
 

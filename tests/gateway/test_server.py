@@ -39,7 +39,7 @@ def policy(tmp_path: Path) -> PolicyFile:
 
 
 def keys_file(folder: Path, key: str) -> Path:
-    path = folder / "keys"
+    path = folder / "gateway-keys"
     path.write_text(f"shop {key}\n")
     path.chmod(0o600)
     return path

@@ -69,4 +69,13 @@ def test_nothing_of_unlimited_length_is_indexed() -> None:
     names = {c.name for t in metadata.sorted_tables for i in t.indexes for c in i.columns}
 
     # (an instance that has chains is a short name of Callgate's own)
-    assert names == {"scope_key", "id_key", "seq", "state", "at", "instance", "number"}
+    assert names == {
+        "scope_key",
+        "id_key",
+        "seq",
+        "state",
+        "at",
+        "instance",
+        "number",
+        "good_until",
+    }

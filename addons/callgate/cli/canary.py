@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 from starlette.applications import Starlette
 
-from callgate import proxy
+from callgate import ca, proxy
 from callgate.canonical import Json
 from callgate.cli.background import gate
 from callgate.cli.finding import Line, fail, ok, warn
@@ -76,8 +76,15 @@ async def lines(settings: Settings, probes: Sequence[Probe] = PROBES) -> list[Li
 
 
 def _settings(settings: Settings, folder: Path, url: str, upstream_ca: Path) -> Settings:
+    # the operator's CA, and nothing else of that home: the canary's records are no evidence
+    home = settings.home.expanduser()
+    authority = ca.ensure(home, settings.gated_hosts)
+    own = folder / "home"
+    own.mkdir()
+    (own / "ca").symlink_to(authority.certificate.parent.resolve())
     return settings.model_copy(
         update={
+            "home": own,
             "listen": "127.0.0.1:0",
             "console": "off",
             "mode": Mode.ENFORCE,

@@ -15,9 +15,10 @@ from callgate import ca, certificates, roots
 from callgate.cli.environment import CA_VARIABLES, PROXY_VARIABLES, around
 from callgate.cli.finding import Line, fail, ok, warn
 from callgate.errors import CallgateError
+from callgate.forms import split_address
 from callgate.hosts import Hosts
 from callgate.policy import PolicyFile
-from callgate.settings import Settings, split_address
+from callgate.settings import Settings
 from callgate.store import open_store
 
 _CLOCK_TOLERANCE = timedelta(seconds=5)

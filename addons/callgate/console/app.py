@@ -18,8 +18,8 @@ from callgate.console import answering, api, pages, ruling, signing
 from callgate.console.parts import Parts, address_of, parts_of
 from callgate.console.rendering import FOLDER
 from callgate.console.shield import Shield
+from callgate.forms import is_loopback
 from callgate.metrics import CONTENT_TYPE
-from callgate.settings import is_loopback
 
 _ROUTES = [
     Route("/", pages.activity),

@@ -20,9 +20,10 @@ from callgate.console.parts import Parts
 from callgate.console.sessions import Sessions
 from callgate.console.tally import Tally
 from callgate.errors import SettingsError, StoreError
+from callgate.forms import split_address
 from callgate.metrics import Metrics
 from callgate.policy import PolicyFile
-from callgate.settings import Settings, split_address
+from callgate.settings import Settings
 from callgate.store.base import Record, Store
 
 

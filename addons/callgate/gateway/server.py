@@ -18,10 +18,11 @@ import uvicorn
 from callgate import reloading
 from callgate.assembly import running_engine
 from callgate.errors import SettingsError
+from callgate.forms import is_loopback, split_address
 from callgate.gateway.app import application
 from callgate.gateway.keys import KeyFile
 from callgate.policy import PolicyFile
-from callgate.settings import Settings, is_loopback, split_address
+from callgate.settings import Settings
 from callgate.store.base import Store
 
 DEFAULT_LISTEN = "127.0.0.1:4000"

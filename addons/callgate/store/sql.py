@@ -9,15 +9,15 @@ from datetime import datetime
 from itertools import batched
 from typing import Any, Self
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from callgate.chain import Chain, Sealed
 from callgate.errors import StoreError
 from callgate.model import Approval, ApprovalState, CallKey, Decision, ToolCall
-from callgate.store import chaining, pruning, reading, tables
+from callgate.store import chaining, pruning, queries, reading, remembering, tables
 from callgate.store import marks as marking
 from callgate.store.base import ApprovalItem, ChainState, Line, Page, Record, Search
-from callgate.store.connection import Database, announce, insert_new, rows
+from callgate.store.connection import Database, announce, rows
 from callgate.store.filters import belonging, matches
 from callgate.store.keyed import KeyedHash
 from callgate.store.outcome import as_of, remembered
@@ -25,9 +25,7 @@ from callgate.store.pages import Pages
 from callgate.store.rows import (
     Row,
     approval_of,
-    approval_row,
     decision_of,
-    decision_row,
     record_row,
     retention_record,
 )
@@ -35,37 +33,6 @@ from callgate.store.setup import prepare
 from callgate.store.writer import Batch, Writer
 
 _KEYS_PER_QUERY = 500
-_APPROVAL = "approval_"
-
-
-def _with_approval(*, is_outer: bool) -> Select[Any]:
-    answers = [column.label(_APPROVAL + column.name) for column in tables.approvals.c]
-    joined = tables.decisions.join(tables.approvals, isouter=is_outer)
-    return select(*tables.decisions.c, *answers).select_from(joined)
-
-
-# Built once: putting a statement together takes as long as running it.
-_BY_KEYS = _with_approval(is_outer=True).where(
-    tables.decisions.c.key.in_(bindparam("keys", expanding=True))
-)
-_BY_SCOPE = (
-    _with_approval(is_outer=True)
-    .where(tables.decisions.c.scope_key == bindparam("scope_key"))
-    .order_by(tables.decisions.c.seq)
-)
-_BY_IDS = (
-    _with_approval(is_outer=True)
-    .where(tables.decisions.c.id_key.in_(bindparam("ids", expanding=True)))
-    .order_by(tables.decisions.c.seq)
-)
-_ASKED = _with_approval(is_outer=False).order_by(
-    tables.approvals.c.created_at, tables.decisions.c.seq
-)
-_PENDING = select(tables.approvals.c.id).where(
-    tables.approvals.c.id.in_(bindparam("ids", expanding=True)),
-    tables.approvals.c.state == ApprovalState.PENDING.value,
-    tables.approvals.c.expires_at > bindparam("now"),
-)
 
 
 class SqlStore:
@@ -124,7 +91,7 @@ class SqlStore:
         wanted = {"scope_key": self._keyed.scope(surface, origin, scope)}
 
         def read(connection: Connection) -> list[Decision]:
-            return [self._decision(row) for row in rows(connection, _BY_SCOPE, wanted)]
+            return [self._decision(row) for row in rows(connection, queries.BY_SCOPE, wanted)]
 
         return await self._read(read)
 
@@ -135,7 +102,7 @@ class SqlStore:
         def read(connection: Connection) -> list[Decision]:
             found: list[Decision] = []
             for some in batched(wanted, _KEYS_PER_QUERY):
-                listed = rows(connection, _BY_IDS, {"ids": some})
+                listed = rows(connection, queries.BY_IDS, {"ids": some})
                 found += [self._decision(row) for row in listed]
             return found
 
@@ -156,7 +123,7 @@ class SqlStore:
 
         def write(batch: Batch) -> dict[CallKey, Decision]:
             now = self._clock()
-            won = self._insert(batch.connection, decisions)
+            won = remembering.insert_final(batch.connection, decisions, self._keyed, self._clock())
             known = {d.call.key: remembered(d, now) for d in won}
             others = [d for d in decisions if d.call.key not in known]
             known |= self._load(batch.connection, [d.call.key for d in others])
@@ -221,12 +188,12 @@ class SqlStore:
 
     async def approval(self, id: str) -> ApprovalItem | None:
         """See `Store.approval`."""
-        items = await self._approvals(_ASKED.where(tables.approvals.c.id == id))
+        items = await self._approvals(queries.ASKED.where(tables.approvals.c.id == id))
         return items[0] if items else None
 
     async def approvals(self, state: ApprovalState | None = None) -> list[ApprovalItem]:
         """See `Store.approvals`."""
-        query = _ASKED
+        query = queries.ASKED
         if state is not None:
             # expiry is a matter of the clock: such a row still says pending
             stored = {state.value}
@@ -243,7 +210,7 @@ class SqlStore:
             found: set[str] = set()
             for some in batched(ids, _KEYS_PER_QUERY):
                 wanted = {"ids": some, "now": self._clock()}
-                found |= {row["id"] for row in rows(connection, _PENDING, wanted)}
+                found |= {row["id"] for row in rows(connection, queries.PENDING, wanted)}
             return frozenset(found)
 
         return await self._read(read)
@@ -290,7 +257,9 @@ class SqlStore:
 
     async def standing(self, call: ToolCall) -> ApprovalItem | None:
         """See `Store.standing`."""
-        query = reading.standing(_ASKED, call, self._keyed.digest(call.digest), self._clock())
+        query = reading.standing(
+            queries.ASKED, call, self._keyed.digest(call.digest), self._clock()
+        )
         items = await self._approvals(query)
         return next((item for item in items if reading.is_same_caller(item, call)), None)
 
@@ -389,23 +358,6 @@ class SqlStore:
         if self._is_closed:
             raise StoreError(f"store {self._database.name} is closed")
 
-    def _insert(self, connection: Connection, decisions: Sequence[Decision]) -> list[Decision]:
-        """Insert what is final and new; return the decisions that won their key."""
-        first: dict[str, Decision] = {}
-        for decision in decisions:
-            if decision.is_final:
-                first.setdefault(self._keyed.call(decision.call.key), decision)
-        if not first:
-            return []
-        now = self._clock()
-        values = [decision_row(decision, self._keyed, now) for decision in first.values()]
-        remember = insert_new(connection, tables.decisions).returning(tables.decisions.c.key)
-        won = set(connection.execute(remember, values).scalars())
-        asked = [approval_row(a, key) for key in first if key in won and (a := first[key].approval)]
-        if asked:
-            connection.execute(insert(tables.approvals), asked)
-        return [decision for key, decision in first.items() if key in won]
-
     def _append(self, batch: Batch, records: Sequence[Record]) -> None:
         now = self._clock()
         batch.records += [record_row(record, self._instance, now) for record in records]
@@ -416,7 +368,7 @@ class SqlStore:
             wanted.setdefault(self._keyed.call(key), []).append(key)
         loaded: dict[CallKey, Decision] = {}
         for some in batched(wanted, _KEYS_PER_QUERY):
-            for row in rows(connection, _BY_KEYS, {"keys": some}):
+            for row in rows(connection, queries.BY_KEYS, {"keys": some}):
                 decision = self._decision(row)
                 for key in wanted[row["key"]]:
                     call = replace(decision.call, digest=key.digest)
@@ -432,6 +384,6 @@ class SqlStore:
 
     def _decision(self, row: Row) -> Decision:
         decision = decision_of(row)
-        if row[f"{_APPROVAL}id"] is not None:
-            decision = replace(decision, approval=approval_of(row, _APPROVAL))
+        if row[f"{queries.APPROVAL}id"] is not None:
+            decision = replace(decision, approval=approval_of(row, queries.APPROVAL))
         return remembered(decision, self._clock())
