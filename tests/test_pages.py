@@ -81,7 +81,16 @@ def test_settings_and_reasons_that_pages_name_exist() -> None:
             assert flag in flags | OTHERS, (page.name, flag)
 
 
-OTHERS = {"--undo", "--overlap", "--force", "--filter", "--last", "--json"}
+OTHERS = {
+    "--undo",
+    "--overlap",
+    "--force",
+    "--filter",
+    "--last",
+    "--json",
+    "--every-signature",
+    "--key",
+}
 
 
 def test_quick_start_runs_as_it_stands(tmp_path: Path) -> None:

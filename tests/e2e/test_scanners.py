@@ -233,8 +233,8 @@ def test_gateway_that_fails_denies_says_why_and_heals_by_itself(
 def records(gate: Gate, kind: str, tool: str = "") -> list[dict[str, Any]]:
     """Straight from the store: a command for each look would take seconds."""
     with closing(sqlite3.connect(gate.home / "callgate.db")) as store:
-        rows = store.execute("SELECT body FROM records WHERE kind = ? ORDER BY seq", (kind,))
-        found = [json.loads(body) for (body,) in rows]
+        rows = store.execute("SELECT line FROM records WHERE kind = ? ORDER BY seq", (kind,))
+        found = [json.loads(line)["record"] for (line,) in rows]
     return [record for record in found if tool in ("", record["tool"])]
 
 
