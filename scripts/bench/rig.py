@@ -79,12 +79,16 @@ class Rig:
         route = Route(self.port, trust(confdir / "mitmproxy-ca-cert.pem"), port)
         return Config("mitmdump", route, pid)
 
-    def callgate(self, name: str, *flags: str | Path) -> Config:
+    def home(self, name: str) -> Path:
+        """The home folder of the gate with this name."""
+        return self.folder / f"{name}-home"
+
+    def callgate(self, name: str, *flags: str | Path, **env: str) -> Config:
         """`callgate serve` with a home of its own."""
         listen = ("--listen", "127.0.0.1:0", "--console", "off")
         gated = ("--upstream-ca", self._pem, "--gate-host", f"127.0.0.1:{self.port}")
         command = [BIN / "callgate", "serve", *listen, *gated, *flags]
-        pid, line = self._start(name, command, CALLGATE_HOME=str(self.folder / f"{name}-home"))
+        pid, line = self._start(name, command, CALLGATE_HOME=str(self.home(name)), **env)
         ready = re.search(r"proxy=http://127.0.0.1:(\d+) .*ca=(.+)", line)
         assert ready, line
         return Config(name, Route(self.port, trust(ready[2]), int(ready[1])), pid)

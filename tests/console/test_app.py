@@ -60,7 +60,9 @@ async def test_counters_need_a_token_from_elsewhere(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize(
-    "route", [r for r in _ROUTES if r.path not in OPEN], ids=lambda r: f"{r.methods}{r.path}"
+    "route",
+    [r for r in _ROUTES if r.path not in OPEN],
+    ids=lambda r: f"{'+'.join(sorted(r.methods or ()))} {r.path}",
 )
 async def test_nothing_else_is_told_or_done_without_signing_in(
     client: httpx.AsyncClient, store: MemoryStore, route: Route

@@ -47,18 +47,20 @@ def start_gates(
     return gates
 
 
+def configuration(port: int, ports: Sequence[int]) -> str:
+    """The configuration that `deploy/` has, for a balancer and gates on this machine."""
+    head, _, _ = CONFIG.read_text().partition("  server ")
+    lines = [f"  server gate-{n} 127.0.0.1:{gate} check" for n, gate in enumerate(ports)]
+    return head.replace("bind :8080", f"bind 127.0.0.1:{port}") + "\n".join(lines) + "\n"
+
+
 @contextmanager
 def balanced(folder: Path, gates: Sequence[Gate]) -> Iterator[Fleet]:
     """Put HAProxy before gates, with the configuration that `deploy/` has."""
     assert HAPROXY
     port = _free_port()
-    head, _, _ = CONFIG.read_text().partition("  server ")
-    lines = [
-        f"  server gate-{n} 127.0.0.1:{urlsplit(gate.proxy).port} check"
-        for n, gate in enumerate(gates)
-    ]
     file = folder / "haproxy.cfg"
-    file.write_text(head.replace("bind :8080", f"bind 127.0.0.1:{port}") + "\n".join(lines) + "\n")
+    file.write_text(configuration(port, [urlsplit(gate.proxy).port or 0 for gate in gates]))
     with (folder / "haproxy.log").open("w") as log:
         process = subprocess.Popen([HAPROXY, "-db", "-f", str(file)], stdout=log, stderr=log)
     try:
