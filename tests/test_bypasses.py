@@ -317,10 +317,9 @@ ROWS: Mapping[int, Row] = {
     ),
     44: row(
         "open approval endpoint, logs of others",
-        "console::nothing_can_be_decided_over_http "
-        "console::pending_approval_says_how_to_decide_and_nothing_of_the_call "
+        "console/app::nothing_else_is_told_or_done_without_signing_in "
         "addon::console_can_not_be_reached_through_the_proxy "
-        "settings::the_console_is_never_on_other_addresses ",
+        "settings::the_console_is_on_other_addresses_only_with_tls",
     ),
     45: row(
         "ReDoS, deep nesting, huge integers",
