@@ -16,7 +16,7 @@ _INSPECTOR = Inspector([detector() for detector in DETECTORS.values()])
 _UNHURRIED = Inspector([detector() for detector in DETECTORS.values()], clock=lambda: 0.0)
 
 MOST_SECONDS = 20 * BUDGET_SECONDS
-"""A busy machine is slow; a step that never ends is what this is about."""
+"""Of the processor. What is traced is slow; a step that never ends is what this is about."""
 
 
 @settings(
@@ -27,9 +27,9 @@ MOST_SECONDS = 20 * BUDGET_SECONDS
 @given(calls)
 def test_any_arguments_are_looked_at_in_time_and_always_alike(call: tuple[str, Json]) -> None:
     tool, arguments = call
-    started = time.monotonic()
+    started = time.thread_time()
     _INSPECTOR.inspect(tool, arguments)
-    assert time.monotonic() - started < MOST_SECONDS
+    assert time.thread_time() - started < MOST_SECONDS
 
     findings = _UNHURRIED.inspect(tool, arguments)
 

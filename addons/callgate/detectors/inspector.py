@@ -62,9 +62,13 @@ class Inspector:
         detectors: Sequence[Detector],
         max_characters: int = MAX_CHARACTERS,
         budget_seconds: float = BUDGET_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        """`max_characters` counts all strings and keys of one call together."""
+        """`max_characters` counts all strings and keys of one call together.
+
+        `budget_seconds` are of the processor, as `clock` counts them for this thread: a machine
+        that is busy with something else refuses no harmless call.
+        """
         self._detectors = tuple(detectors)
         self._max_characters = max_characters
         self._budget_seconds = budget_seconds

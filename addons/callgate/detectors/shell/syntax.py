@@ -63,11 +63,11 @@ class Source:
         shown = self._bytes.translate(_LETTERS)
         if len(shown) <= _SHORT:
             return parser.parse(shown).root_node
-        deadline = time.monotonic() + PARSE_SECONDS
+        deadline = time.thread_time() + PARSE_SECONDS
         try:
             return parser.parse(
                 lambda offset, _: shown[offset : offset + 65536],
-                progress_callback=lambda *_: time.monotonic() > deadline,
+                progress_callback=lambda *_: time.thread_time() > deadline,
             ).root_node
         except ValueError:
             return None
