@@ -37,8 +37,10 @@ def test_link_leads_to_a_file(target: str) -> None:
 
 
 def test_readme_names_every_command() -> None:
-    for name in get_group(app).commands:
-        assert f"callgate {name}" in README
+    group = get_group(app)
+    names = group.list_commands(group.make_context("callgate", [], resilient_parsing=True))
+    assert [name for name in names if f"callgate {name}" not in README] == []
+    assert "serve" in names
 
 
 @pytest.mark.e2e

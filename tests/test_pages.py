@@ -21,6 +21,7 @@ from callgate.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 COMMANDS = get_command(app)
+CONTEXT = COMMANDS.make_context("callgate", [], resilient_parsing=True)
 
 
 def links() -> Iterator[tuple[Path, str]]:
@@ -44,8 +45,9 @@ def options_of(words: list[str]) -> set[str]:
         if words[0].startswith("-"):
             break
         name = words.pop(0)
-        assert name in command.commands, name
-        command = command.commands[name]
+        found = command.get_command(CONTEXT, name)
+        assert found, name
+        command = found
     return {option for parameter in command.params for option in parameter.opts}
 
 

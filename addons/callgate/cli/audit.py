@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from callgate.audit.raw import read_opener, unseal
+from callgate.cli import export
 from callgate.cli.options import StoreOption, console, errors_reported, printable, store_url
 from callgate.errors import CallgateError
 from callgate.store import StoreMissingError, open_store
@@ -27,6 +28,8 @@ _COLORS = {"ALLOW": "green", "SANITIZE": "yellow", "REQUIRE_APPROVAL": "yellow",
 _ENDS = ("delivery", "outcome", "state", "code", "why")
 
 app = typer.Typer(help="Show the audit log.", invoke_without_command=True)
+app.command()(export.export)
+app.command()(export.rotate_key)
 
 
 @app.callback()
