@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from callgate.canonical import Json
@@ -19,6 +20,7 @@ MOST_SECONDS = 20 * BUDGET_SECONDS
 """Of the processor. What is traced is slow; a step that never ends is what this is about."""
 
 
+@pytest.mark.no_cover
 @settings(
     max_examples=60,
     deadline=None,

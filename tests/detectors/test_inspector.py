@@ -250,6 +250,7 @@ UNITS = [
 """Text that, repeated, makes careless readers slow."""
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("size", [65_536, 1_000_000 - 7])
 def test_no_text_takes_more_than_linear_time(unit: str, size: int) -> None:
@@ -275,6 +276,7 @@ SCRIPTS = st.lists(
 ).map(" ".join)  # fmt: skip
 
 
+@pytest.mark.no_cover
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=st.one_of(SCRIPTS, st.text(max_size=80)))
 def test_any_script_is_read_and_always_alike(script: str) -> None:

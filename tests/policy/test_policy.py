@@ -378,6 +378,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.no_cover
 @given(
     name=st.text(max_size=30),
     field=st.sampled_from(["amount", "path", "url", "command", "status", "start", "to", "x"]),

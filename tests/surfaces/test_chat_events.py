@@ -292,6 +292,7 @@ def recorded_streams() -> list[bytes]:
     return found
 
 
+@pytest.mark.no_cover
 @pytest.mark.skipif(not RECORDED.exists(), reason="no recorded traffic here")
 def test_recorded_streams_show_the_calls_that_the_sdk_sees_and_keep_their_bytes() -> None:
     streams = recorded_streams()

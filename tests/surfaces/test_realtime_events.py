@@ -537,6 +537,7 @@ def is_json(value: str) -> bool:
     return True
 
 
+@pytest.mark.no_cover
 @settings(max_examples=600, deadline=None)
 @given(MUTATIONS, st.sampled_from(["call_a", "call_b"]))
 def test_every_call_that_an_app_would_run_was_judged(

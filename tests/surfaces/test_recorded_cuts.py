@@ -30,6 +30,8 @@ from callgate.surfaces.base import Change, Group
 from tests.e2e.stories import STORIES
 from tests.surfaces import chat_objects, response_objects
 
+pytestmark = pytest.mark.no_cover
+
 type Shown = list[tuple[str, str, str]]
 """Id, name and arguments of calls, as an app would run them."""
 

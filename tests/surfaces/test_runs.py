@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -275,6 +276,18 @@ def test_whatever_an_app_could_take_for_a_function_call_in_a_step_is_one(item: J
     assert (found.id, found.name, found.kind) == ("c", "f", "function")
 
 
+@pytest.mark.parametrize("key", ["required_action", "Tool_Calls"])
+@pytest.mark.parametrize("place", [lambda calls: calls, lambda calls: {"data": [calls]}])
+def test_calls_that_stand_where_no_run_is_are_refused(
+    key: str, place: Callable[[Json], Json]
+) -> None:
+    known: dict[str, Json] = {"required_action": {"submit_tool_outputs": {"tool_calls": [call()]}}}
+    document: Json = {"run": known, "other": place({key: [call()]})}
+
+    with pytest.raises(BodyError, match=key):
+        runs.refuse_strays(document, [known])
+
+
 def test_a_step_that_made_a_message_has_no_calls() -> None:
     details: Json = {"type": "message_creation", "message_creation": {"message_id": "msg_1"}}
 
@@ -491,6 +504,7 @@ def shown_by_sdk(node: Json) -> list[str]:
     return [str(id) for id in ids if id is not None]
 
 
+@pytest.mark.no_cover
 @settings(max_examples=600)
 @given(DOCUMENTS, TARGETS)
 def test_any_json_gives_turns_or_a_body_error_and_every_call_that_the_sdk_shows(

@@ -348,6 +348,7 @@ ADVERSE = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("tool", ["run_python", "run_javascript", "execute_code"])
 @pytest.mark.parametrize("program", ADVERSE.values(), ids=ADVERSE.keys())
 def test_adverse_program_is_judged_in_time(program: str, tool: str) -> None:
