@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import fcntl
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,30 @@ def test_contradicted_checkpoint_stays_for_good(heads: Heads, tmp_path: Path) ->
     heads.write(name, third)
     assert heads.latest(name) == third
     assert heads.lines([name]) == [first, third]
+
+
+def test_checkpoint_of_a_later_record_stays(heads: Heads, tmp_path: Path) -> None:
+    earlier, later = (line(tmp_path, "a", number) for number in (2, 3))
+    name = instance_of(later)
+
+    assert heads.write(name, later)
+    assert not heads.write(name, earlier)
+
+    assert heads.latest(name) == later
+
+
+def test_process_waits_for_another_that_writes(heads: Heads, tmp_path: Path) -> None:
+    mine, theirs = (line(tmp_path, name, 1) for name in ("a", "b"))
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    writing = threading.Thread(target=heads.write, args=(instance_of(mine), mine))
+    writing.start()
+    writing.join(0.2)
+    (tmp_path / "audit.head").write_text(f"{theirs}\n")
+    os.close(folder)
+    writing.join()
+
+    assert heads.lines([instance_of(mine), instance_of(theirs)]) == [theirs, mine]
 
 
 @pytest.mark.parametrize("text", ["", "text", "{}", '{"checkpoint":{}}', '{"checkpoint":1}'])

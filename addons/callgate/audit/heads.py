@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from callgate.canonical import parse
@@ -17,6 +19,7 @@ class Heads:
     """The last checkpoint of each chain, and those that a store has contradicted.
 
     One signed line each. A contradicted one stays: it is the evidence that records are gone.
+    Processes of one home share the file: each sees what the others have written.
     """
 
     def __init__(self, file: Path) -> None:
@@ -32,16 +35,34 @@ class Heads:
         kept, latest = self._read()
         return [line for line in (*kept, *latest.values()) if instance_of(line) in instances]
 
-    def write(self, instance: str, line: str) -> None:
-        """Replace the last checkpoint of a chain; raises OSError."""
-        kept, latest = self._read()
-        self._write(kept, {**latest, instance: line})
+    def write(self, instance: str, line: str) -> bool:
+        """Replace the last checkpoint of a chain; raises OSError.
+
+        False where another process has written one of a later record: that one stays.
+        """
+        with self._locked():
+            kept, latest = self._read()
+            if _number_of(latest.get(instance, "")) > _number_of(line):
+                return False
+            self._write(kept, {**latest, instance: line})
+            return True
 
     def keep(self, instance: str) -> None:
         """Let the last checkpoint of a chain stay for good; raises OSError."""
-        kept, latest = self._read()
-        if instance in latest:
-            self._write([*kept, latest.pop(instance)], latest)
+        with self._locked():
+            kept, latest = self._read()
+            if instance in latest:
+                self._write([*kept, latest.pop(instance)], latest)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        # the file itself is replaced at every write, its folder is not
+        folder = os.open(self._file.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _read(self) -> tuple[list[str], dict[str, str]]:
         kept: list[str] = []
@@ -68,3 +89,12 @@ def instance_of(line: str) -> str:
             case {"checkpoint": {"instance": str(instance)}}:
                 return instance
     return ""
+
+
+def _number_of(line: str) -> int:
+    """The record that a checkpoint is of; 0 for a damaged one."""
+    with contextlib.suppress(JsonError):
+        match parse(line):
+            case {"checkpoint": {"number": int(number)}}:
+                return number
+    return 0

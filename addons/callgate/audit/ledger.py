@@ -175,8 +175,9 @@ class Ledger:
             return
         self._written_at = time.monotonic()
         try:
-            self._keys.use(self._unwritten.key)
-            self._heads.write(self._instance, self.checkpoint(self._unwritten))
+            # what another process has written later may be signed with another key
+            if self._heads.write(self._instance, self.checkpoint(self._unwritten)):
+                self._keys.use(self._unwritten.key)
         except (OSError, StoreError) as error:
             _log.error("audit: can not write %s: %s", self._keys.head_file, error)
         else:
