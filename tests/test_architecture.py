@@ -21,10 +21,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
         "__init__ model errors",
-        "canonical exchange once hosts files listeners visible",
+        "canonical exchange once hosts files listeners visible tasks",
         "forms",
         "settings bodies outcome merging chain roots certificates",
-        "surfaces scanners policy detectors store audit annotation metrics upstream ca",
+        "surfaces scanners policy detectors store audit annotation metrics upstream ca logs",
         "approvals conversations results lookup judgement sources toolbox retention",
         "stream polling",
         "gate",
@@ -33,7 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "delivery wayback",
         "release",
         "enforcement roster",
-        "assembly reloading",
+        "assembly reloading front",
         "streaming flows sockets witness tls",
         "websockets border",
         "addon console gateway demo",

@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -33,15 +33,17 @@ from callgate import assembly, ca, reloading, streaming
 from callgate.addon import Guard
 from callgate.border import Border
 from callgate.console.listener import bind
-from callgate.console.opening import Front, answers
+from callgate.console.opening import Console, answers
 from callgate.errors import SettingsError, StoreError
 from callgate.forms import split_address
+from callgate.front import Front
 from callgate.hosts import Hosts
 from callgate.listeners import UpstreamProxy
 from callgate.metrics import Metrics
 from callgate.policy import PolicyFile
 from callgate.settings import Settings, load
 from callgate.store.base import Record
+from callgate.tasks import keep
 from callgate.tls import ShortLived
 from callgate.witness import Witness
 
@@ -249,15 +251,16 @@ async def serve(
     stop: asyncio.Event | None = None,
     on_record: Callable[[Record], None] | None = None,
     witness: Witness | None = None,
+    front: Front | None = None,
 ) -> None:
     """Run a proxy until SIGTERM, SIGINT or `stop`; `on_record` is told of every record.
 
-    `witness` notes which hosts are asked for.
+    `witness` notes which hosts are asked for. Without a `front` this process has the console.
 
     Raises SettingsError, PolicyError or StoreError when it can not start; nothing listens then.
     """
     os.umask(0o077)  # mitmproxy and SQLite write files of their own
-    front = Front(settings, lambda: datetime.now(UTC))
+    front = front or Console(settings, lambda: datetime.now(UTC))
     try:
         await _serve(settings, policy, front, on_ready, stop, on_record, witness)
     finally:
@@ -300,9 +303,9 @@ async def _serve(
                 tasks, store, policy, metrics, lambda: answers(store), assembled.scanner_states
             )
             if policy:
-                _keep(tasks, reloading.watch(policy, settings, assembled.store, wanted))
+                keep(tasks, reloading.watch(policy, settings, assembled.store, wanted))
             if stop:
-                _keep(tasks, _stop_on(stop, proxy))
+                keep(tasks, _stop_on(stop, proxy))
             await proxy.serve(
                 lambda url: on_ready(
                     Ready(url, front.address, authority, proxy.reverse, front.token)
@@ -311,17 +314,6 @@ async def _serve(
     finally:
         with contextlib.suppress(StoreError):
             await assembled.close()
-
-
-def _keep(tasks: contextlib.AsyncExitStack, work: Coroutine[None, None, None]) -> None:
-    task = asyncio.ensure_future(work)
-
-    async def end() -> None:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    tasks.push_async_callback(end)
 
 
 async def _stop_on(stop: asyncio.Event, proxy: Proxy) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from callgate.cli import app
-from callgate.cli.serve import announce, configure_logging
+from callgate.cli.serve import announce
 from callgate.model import Mode
 from callgate.settings import Settings
 
@@ -20,13 +18,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CALLGATE_HOME", str(tmp_path / "home"))
     return tmp_path
-
-
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    level = logging.getLogger("callgate").level
-    yield
-    logging.getLogger("callgate").setLevel(level)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +54,6 @@ def test_loosened_protections_are_announced(capsys: pytest.CaptureFixture[str]) 
     assert said.count("protection is loosened") == 3
     announce(Settings())
     assert capsys.readouterr().err == ""
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_log_level_is_for_callgate_only() -> None:
-    configure_logging(Settings(log_level="debug"))
-    assert logging.getLogger("callgate.gate").isEnabledFor(logging.DEBUG)
-    assert not logging.getLogger("mitmproxy").isEnabledFor(logging.INFO)
 
 
 def test_version_and_help() -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from callgate.console.listener import bind
-from callgate.console.opening import Front, answers
+from callgate.console.opening import Console, answers
 from callgate.errors import SettingsError, StoreError
 from callgate.metrics import Metrics
 from callgate.settings import Settings
@@ -20,11 +20,11 @@ OWN = {"console": "127.0.0.1:0"}
 
 
 @pytest.fixture
-async def front() -> AsyncIterator[Callable[..., Front]]:
-    fronts: list[Front] = []
+async def front() -> AsyncIterator[Callable[..., Console]]:
+    fronts: list[Console] = []
 
-    def made(**settings: Any) -> Front:
-        fronts.append(Front(Settings(**{**OWN, **settings}), FakeClock()))
+    def made(**settings: Any) -> Console:
+        fronts.append(Console(Settings(**{**OWN, **settings}), FakeClock()))
         return fronts[-1]
 
     yield made
@@ -33,7 +33,7 @@ async def front() -> AsyncIterator[Callable[..., Front]]:
 
 
 async def test_console_serves_until_the_stack_is_left(
-    store: MemoryStore, front: Callable[..., Front]
+    store: MemoryStore, front: Callable[..., Console]
 ) -> None:
     made = front()
 
@@ -53,7 +53,7 @@ async def test_console_serves_until_the_stack_is_left(
 
 
 async def test_operators_tokens_stand_instead_of_a_made_one(
-    store: MemoryStore, front: Callable[..., Front]
+    store: MemoryStore, front: Callable[..., Console]
 ) -> None:
     made = front(console_token=(f"kim:{TOKEN}",))
     assert made.token == ""
@@ -66,7 +66,7 @@ async def test_operators_tokens_stand_instead_of_a_made_one(
 
 
 async def test_without_a_console_there_is_no_port_and_no_token(
-    store: MemoryStore, front: Callable[..., Front]
+    store: MemoryStore, front: Callable[..., Console]
 ) -> None:
     made = front(console="off")
 
@@ -76,7 +76,7 @@ async def test_without_a_console_there_is_no_port_and_no_token(
         await made.open(parts, store, None, Metrics(), lambda: answers(store))
 
 
-async def test_links_lead_to_where_people_reach_the_console(front: Callable[..., Front]) -> None:
+async def test_links_lead_to_where_people_reach_the_console(front: Callable[..., Console]) -> None:
     made = front()
     named = front(console_url="https://gate.example/")
 
@@ -85,7 +85,7 @@ async def test_links_lead_to_where_people_reach_the_console(front: Callable[...,
     assert named.approval_url("apr_1") == "https://gate.example/approvals/apr_1"
 
 
-async def test_address_in_use_is_said(front: Callable[..., Front]) -> None:
+async def test_address_in_use_is_said(front: Callable[..., Console]) -> None:
     with bind("127.0.0.1", 0) as bound:
         taken = f"127.0.0.1:{bound.getsockname()[1]}"
         with pytest.raises(SettingsError, match="console: can not listen on"):
@@ -98,7 +98,7 @@ async def test_store_that_does_not_answer_is_not_ready(store: MemoryStore) -> No
     assert not await answers(store)
 
 
-async def test_receivers_are_those_of_the_settings(front: Callable[..., Front]) -> None:
+async def test_receivers_are_those_of_the_settings(front: Callable[..., Console]) -> None:
     secret = "whsec_" + base64.b64encode(b"k" * 32).decode()
     made = front(
         webhook_url="https://a.example/x",

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from callgate.cli.serve import announce, configure_logging
+from callgate import logs
+from callgate.cli.serve import announce
 from callgate.cli.settings import fail, resolve, with_some_settings
 from callgate.errors import CallgateError
 from callgate.gateway import keys as keyring
@@ -72,7 +73,7 @@ def gateway(
     """
     try:
         settings, policy = resolve(flags)
-        configure_logging(settings)
+        logs.configure(settings)
         announce(settings)
         ring = _keys(keys, settings.home.expanduser() / "gateway-keys")
         front = Front(listen, tls_cert, tls_key)

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
-from callgate import proxy
+from callgate import logs, proxy
 from callgate.cli.background import gate
 from callgate.cli.display import Display
 from callgate.cli.environment import around, variables
 from callgate.cli.node import is_unreached
-from callgate.cli.serve import announce, configure_logging, welcome
+from callgate.cli.serve import announce, welcome
 from callgate.cli.settings import fail, resolve, with_settings
 from callgate.errors import CallgateError
 from callgate.hosts import Hosts
@@ -52,7 +52,7 @@ def run(
         if not flags.get("console"):
             flags["console"] = "127.0.0.1:0"
         settings, policy = resolve(flags)
-        configure_logging(settings)
+        logs.configure(settings)
         announce(settings)
         if not settings.reverse and is_unreached(command[0]):
             typer.echo(_OLD_NODE, err=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 
 import typer
 
-from callgate import proxy
+from callgate import logs, proxy
 from callgate.cli.settings import fail, resolve, with_settings
 from callgate.errors import CallgateError
 from callgate.settings import Settings
@@ -23,22 +22,11 @@ def serve(**flags: object) -> None:
     """
     try:
         settings, policy = resolve(flags)
-        configure_logging(settings)
+        logs.configure(settings)
         announce(settings)
         asyncio.run(proxy.serve(settings, policy, _print_ready))
     except CallgateError as error:
         raise fail(error) from error
-
-
-def configure_logging(settings: Settings) -> None:
-    """Send logs to standard error; other libraries' only where they tell of a failure."""
-    level = getattr(logging, settings.log_level.upper())
-    logging.basicConfig(
-        level=logging.WARNING,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("callgate").setLevel(level)
 
 
 def announce(settings: Settings) -> None:

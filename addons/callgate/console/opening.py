@@ -21,14 +21,15 @@ from callgate.console.sessions import Sessions
 from callgate.console.tally import Tally
 from callgate.errors import SettingsError, StoreError
 from callgate.forms import split_address
+from callgate.front import approval_url
 from callgate.metrics import Metrics
 from callgate.policy import PolicyFile
 from callgate.settings import Settings
 from callgate.store.base import Record, Store
 
 
-class Front:
-    """Where people reach this gate: bound first, opened when the gate is assembled."""
+class Console:
+    """See `Front`, in this process: bound first, opened when the gate is assembled."""
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
         """Bind the console's address; raises SettingsError."""
@@ -42,17 +43,18 @@ class Front:
         self.token = "" if settings.operators or self._bound is None else new_token()
         """The token made for this start; empty where operators have their own."""
         self._notifications = Notifications(
-            _receivers(settings), settings.notify, self._links, clock
+            _receivers(settings), settings.notify, self.links, clock
         )
         self._feed: Feed | None = None
 
     @property
-    def _links(self) -> str:
+    def links(self) -> str:
+        """What links to the console begin with; empty where there is none."""
         return self._settings.console_url or ("" if self._bound is None else self.address)
 
     def approval_url(self, id: str) -> str:
-        """Where people find an approval; without a console the id says what to decide on."""
-        return f"{self._links}/approvals/{id}" if self._links else f"callgate:approvals/{id}"
+        """See `front.approval_url`."""
+        return approval_url(self.links, id)
 
     def tell(self, record: Record) -> None:
         """Let those who watch, and those to be notified, know of a stored record."""
