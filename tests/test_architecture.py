@@ -34,10 +34,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "release",
         "enforcement roster",
         "assembly reloading front",
-        "streaming flows sockets witness tls",
+        "streaming flows sockets witness tls sharing",
         "websockets border",
         "addon console gateway demo",
         "proxy",
+        "workers",
         "cli",
         "__main__",
     )
@@ -48,7 +49,8 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # A policy file names rules of a detector's, and their faults are its faults.
 SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors"), ("policy", "detectors")}
 
-KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy", "witness", "tls", "border"}
+KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy", "witness", "tls"}
+KNOWS_MITMPROXY |= {"border", "sharing"}
 
 MAX_LINES = 400
 

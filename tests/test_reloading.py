@@ -75,3 +75,12 @@ async def test_policy_is_read_again_when_it_is_wanted(policy: PolicyFile) -> Non
         await task
     assert policy.current.digest != before
     assert not wanted.is_set()
+
+
+async def test_process_that_judges_nothing_records_no_policy(policy: PolicyFile) -> None:
+    policy.path.write_text(DENY)
+    before = policy.current.digest
+
+    await reloading.reload(policy, SETTINGS, None)
+
+    assert policy.current.digest != before

@@ -81,6 +81,15 @@ class Assembled:
             await _end(self.settings, self.store)
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The store, and the mirrors of the chain that is written there."""
+
+    store: Store
+    wake: Callable[[], None]
+    """Tells the mirrors that another process may have written."""
+
+
 async def assemble(
     settings: Settings,
     policy: PolicyFile | None,
@@ -92,11 +101,7 @@ async def assemble(
     async with AsyncExitStack() as parts:
         current = _policy_in_force(policy)
         inspector = inspector_of(current)
-        mirrors: list[Mirror] = []
-        ledger = _ledger(settings, current, inspector, mirrors)
-        store = await open_store(settings.store_url, chain=ledger)
-        parts.push_async_callback(store.close)
-        await _mirrors(settings, store, ledger.instance, mirrors, parts)
+        store = (await _books(settings, current, inspector, parts)).store
         engine = await _engine(
             settings, current, inspector, store, parts, approval_url, upstream_roots, on_record
         )
@@ -124,11 +129,7 @@ async def running_engine(
     async with AsyncExitStack() as parts:
         current = _policy_in_force(policy)
         inspector = inspector_of(current)
-        mirrors: list[Mirror] = []
-        ledger = _ledger(settings, current, inspector, mirrors)
-        store = await open_store(settings.store_url, chain=ledger)
-        parts.push_async_callback(store.close)
-        await _mirrors(settings, store, ledger.instance, mirrors, parts)
+        store = (await _books(settings, current, inspector, parts)).store
         roots = Path(certifi.where())
         engine = await _engine(
             settings, current, inspector, store, parts, approval_url, roots, on_record
@@ -136,6 +137,33 @@ async def running_engine(
         await _begin(settings, current, store, parts)
         parts.push_async_callback(_end, settings, store)
         yield engine
+
+
+@asynccontextmanager
+async def open_books(settings: Settings, policy: PolicyFile | None) -> AsyncIterator[Books]:
+    """The books of a process that judges no calls; raises SettingsError, StoreError."""
+    async with AsyncExitStack() as parts:
+        current = _policy_in_force(policy)
+        yield await _books(settings, current, inspector_of(current), parts)
+
+
+async def _books(
+    settings: Settings,
+    current: Callable[[], Policy],
+    inspector: Inspector,
+    parts: AsyncExitStack,
+) -> Books:
+    mirrors: list[Mirror] = []
+
+    def wake() -> None:
+        for mirror in mirrors:
+            mirror.wake()
+
+    ledger = _ledger(settings, current, inspector, wake)
+    store = await open_store(settings.store_url, chain=ledger)
+    parts.push_async_callback(store.close)
+    await _mirrors(settings, store, ledger.instance, mirrors, parts)
+    return Books(store, wake)
 
 
 async def _begin(
@@ -182,17 +210,13 @@ def _ledger(
     settings: Settings,
     current: Callable[[], Policy],
     inspector: Inspector,
-    mirrors: Sequence[Mirror],
+    wake: Callable[[], None],
 ) -> Ledger:
     def stamp() -> dict[str, Json]:
         # a new policy counts from the next record on, in each of them
         said: dict[str, Json] = {"version": __version__, "mode": settings.mode.value}
         said["policy"] = current().digest
         return said | ({"loosened": list(settings.loosened)} if settings.loosened else {})
-
-    def wake() -> None:
-        for mirror in mirrors:
-            mirror.wake()
 
     return Ledger(
         Keys(settings.home.expanduser() / "keys"),

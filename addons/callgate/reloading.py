@@ -19,9 +19,12 @@ _WATCH_SECONDS = 1.0
 
 
 async def watch(
-    policy: PolicyFile, settings: Settings, store: Store, wanted: asyncio.Event
+    policy: PolicyFile, settings: Settings, store: Store | None, wanted: asyncio.Event
 ) -> None:
-    """Read the policy file again when it has changed, or when `wanted` is set; never returns."""
+    """Read the policy file again when it has changed, or when `wanted` is set; never returns.
+
+    A process that judges no calls gives no `store`.
+    """
     while True:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(wanted.wait(), _WATCH_SECONDS)
@@ -30,13 +33,15 @@ async def watch(
             await reload(policy, settings, store)
 
 
-async def reload(policy: PolicyFile, settings: Settings, store: Store) -> None:
-    """A broken file keeps the old policy and is said; a new policy is recorded."""
+async def reload(policy: PolicyFile, settings: Settings, store: Store | None) -> None:
+    """A broken file keeps the old policy and is said; a new policy is recorded, in a store."""
     before = policy.current.digest
     if error := policy.reload():
         _log.error("the policy in force stays, the new one is broken:\n%s", error)
     elif policy.current.digest != before:
         _log.warning("policy reloaded: %s", policy.current.digest[:12])
+        if store is None:
+            return
         new = record.process_record(
             "policy", __version__, settings.mode, settings.loosened, policy=policy.current.digest
         )

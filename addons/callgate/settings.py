@@ -204,6 +204,9 @@ class Settings(BaseModel):
     max_body_mib: Mib = Field(
         default=32, description="largest body that is inspected; a larger one is refused"
     )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="processes of `callgate serve` that share its ports, on Linux"
+    )
     proxy_auth: File | None = Field(
         default=None, description="htpasswd file; the user name becomes the agent"
     )

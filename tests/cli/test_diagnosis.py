@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,6 +57,27 @@ def test_policy_and_settings_that_hold(tmp_path: Path) -> None:
     lines = list(diagnosis.settings_lines(Settings(home=tmp_path), policy))
 
     assert states(lines) == {"policy": State.OK}
+
+
+@pytest.mark.parametrize(
+    ("platform", "workers", "state"),
+    [
+        ("linux", 1, None),
+        ("linux", 2, None),
+        ("linux", 3, State.WARN),
+        ("darwin", 1, None),
+        ("darwin", 2, State.FAIL),
+    ],
+)
+def test_workers_that_are_no_use_are_said(
+    platform: str, workers: int, state: State | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+    lines = list(diagnosis.settings_lines(Settings(workers=workers), None))
+
+    assert states(lines).get("workers") is state
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610])

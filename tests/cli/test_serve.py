@@ -59,3 +59,9 @@ def test_loosened_protections_are_announced(capsys: pytest.CaptureFixture[str]) 
 def test_version_and_help() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout.startswith("callgate 0.")
     assert "transparent HTTPS proxy" in CliRunner().invoke(app, ["--help"]).stdout
+
+
+def test_workers_are_of_serve_only() -> None:
+    wide = CliRunner(env={"COLUMNS": "200"})
+    assert "--workers" in wide.invoke(app, ["serve", "--help"]).output
+    assert "--workers" not in wide.invoke(app, ["run", "--help"]).output

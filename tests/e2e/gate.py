@@ -23,7 +23,7 @@ import http_sf
 
 READY = re.compile(r"callgate ready proxy=(\S+) console=(\S+) ca=(.+)")
 
-_START_SECONDS = 30
+_START_SECONDS = 60
 _STOP_SECONDS = 30
 
 _CLEARED = re.compile(r"CALLGATE_|INTERVEN_|AEGIS_|OPENAI_|SSL_CERT_|.*_PROXY$", re.IGNORECASE)
@@ -76,6 +76,12 @@ class Gate:
     def is_started(self) -> bool:
         """Started, and neither stopped nor killed since; it may have died by itself."""
         return self._process is not None
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was started; fails the test where none runs."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def log(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +28,7 @@ _CA_NOTICE = timedelta(days=30)
 
 
 def settings_lines(settings: Settings, policy: PolicyFile | None) -> Iterator[Line]:
-    """Which protections are off, and whether a policy is in force."""
+    """Which protections are off, whether a policy is in force, and what workers there can be."""
     for loosened in settings.loosened:
         yield warn("settings", f"{loosened}: protection is loosened", "leave this setting out")
     if policy:
@@ -36,6 +38,18 @@ def settings_lines(settings: Settings, policy: PolicyFile | None) -> Iterator[Li
             "policy",
             "no policy file: every tool is allowed, only the detectors decide",
             "write one: callgate policy init",
+        )
+    yield from _workers_lines(settings.workers)
+
+
+def _workers_lines(many: int) -> Iterator[Line]:
+    if many > 1 and not sys.platform.startswith("linux"):
+        yield fail("workers", "only Linux shares out connections between them", "set workers to 1")
+    elif many > (processors := os.cpu_count() or 1):
+        yield warn(
+            "workers",
+            f"{many} of them, on {processors} processors: more only cost memory",
+            f"set workers to at most {processors}",
         )
 
 

@@ -20,7 +20,7 @@ from callgate.cli.display import Display
 from callgate.cli.environment import around, variables
 from callgate.cli.node import is_unreached
 from callgate.cli.serve import announce, welcome
-from callgate.cli.settings import fail, resolve, with_settings
+from callgate.cli.settings import fail, resolve, with_some_settings
 from callgate.errors import CallgateError
 from callgate.hosts import Hosts
 from callgate.policy import PolicyFile
@@ -36,7 +36,7 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT)
 
 
-@with_settings
+@with_some_settings(*(name for name in Settings.model_fields if name != "workers"))
 def run(
     command: Annotated[list[str], typer.Argument(metavar="-- CMD...", show_default=False)],
     **flags: object,

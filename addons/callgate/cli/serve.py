@@ -11,6 +11,7 @@ from callgate import logs, proxy
 from callgate.cli.settings import fail, resolve, with_settings
 from callgate.errors import CallgateError
 from callgate.settings import Settings
+from callgate.workers import parent
 
 
 @with_settings
@@ -24,7 +25,8 @@ def serve(**flags: object) -> None:
         settings, policy = resolve(flags)
         logs.configure(settings)
         announce(settings)
-        asyncio.run(proxy.serve(settings, policy, _print_ready))
+        serving = parent.serve if settings.workers > 1 else proxy.serve
+        asyncio.run(serving(settings, policy, _print_ready))
     except CallgateError as error:
         raise fail(error) from error
 

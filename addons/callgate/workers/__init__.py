@@ -1,0 +1,1 @@
+"""Several processes on one port: a parent, and the workers that it keeps."""

@@ -1,0 +1,56 @@
+"""What a worker is told to do, and what it tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from callgate.settings import Settings
+
+
+class Order(BaseModel):
+    """All that a worker needs to know; its environment is that of its parent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    """From 1 on."""
+    settings: Settings
+    policy: Path | None
+    console_port: int | None
+    """Of the parent's console, which is not served through the proxy."""
+    console_links: str
+    """What links to the console begin with; empty where there is none."""
+
+    @classmethod
+    def to(
+        cls,
+        number: int,
+        settings: Settings,
+        policy: Path | None,
+        console_port: int | None,
+        console_links: str,
+    ) -> Self:
+        """An order without what the parent does itself: console, notifications, mirrors."""
+        own = settings.model_copy(
+            update={
+                "console": "off",
+                "console_token": (),
+                "console_cert": None,
+                "console_key": None,
+                "webhook_url": "",
+                "webhook_secret": "",
+                "slack_url": "",
+                "audit_file": None,
+                "audit_syslog": "",
+            }
+        )
+        return cls(
+            number=number,
+            settings=own,
+            policy=policy,
+            console_port=console_port,
+            console_links=console_links,
+        )

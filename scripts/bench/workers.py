@@ -1,0 +1,117 @@
+"""What two worker processes on one port do, beside one.
+
+Workers and load share the machine's cores, as do the API stand-in and PostgreSQL: on two of
+them nothing can double. Connections are shared out by the kernel, each to a worker for as long
+as it lives, so few of them may all meet at one: `16 kept` shows what that costs, `64 kept` and
+`new each time` what is left of it. Only the ratios of one run compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from load import Measured, NextPath, Route, ask_once, drive
+from polling import SCENARIOS, path_for
+from rig import Config, assembled
+
+from tests.postgres import postgres
+
+SIZES = (1, 2)
+STORES = ("sqlite", "postgres")
+LOADS = ("16 kept", "64 kept", "new each time")
+NEW_CONNECTIONS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is measured."""
+
+    store: str
+    scenario: str
+    load: str
+
+
+async def load_of(kind: Kind, route: Route, seconds: float, path: NextPath) -> Measured:
+    if kind.load != LOADS[-1]:
+        return await drive(route, int(kind.load.split()[0]), seconds, path)
+    start, latencies = time.perf_counter(), list[float]()
+
+    async def client() -> None:
+        while time.perf_counter() < start + seconds:
+            latencies.append(await ask_once(route, path))
+
+    await asyncio.gather(*(client() for _ in range(NEW_CONNECTIONS)))
+    return Measured(time.perf_counter() - start, latencies)
+
+
+def measure(
+    stores: Sequence[str], scenarios: Sequence[str], seconds: float, repeats: int
+) -> dict[tuple[Kind, int], list[float]]:
+    """Requests a second by kind and number of workers."""
+    found: dict[tuple[Kind, int], list[float]] = {}
+    kinds = [Kind(store, name, load) for store in stores for name in scenarios for load in LOADS]
+    with ExitStack() as stack:
+        rig = stack.enter_context(assembled("upstream.py"))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pg")))
+        database = stack.enter_context(postgres(folder)) if "postgres" in stores else None
+        gates: dict[tuple[str, int], Config] = {}
+        for store in stores:
+            for many in SIZES:
+                env = {"CALLGATE_STORE": database.fresh()} if database and store != "sqlite" else {}
+                workers = ("--workers", str(many))
+                gates[store, many] = rig.callgate(f"{store}-{many}", *workers, **env)
+        for repeat in range(repeats):
+            for kind in kinds:
+                for many in SIZES if repeat % 2 else SIZES[::-1]:
+                    route = gates[kind.store, many].route
+                    path = path_for(kind.scenario, f"{many}-{kind.load.split()[0]}-{repeat}-")
+                    asyncio.run(load_of(kind, route, 0.3, path))
+                    done = asyncio.run(load_of(kind, route, seconds, path))
+                    found.setdefault((kind, many), []).append(done.per_second)
+    return found
+
+
+def table(found: dict[tuple[Kind, int], list[float]]) -> str:
+    lines = [
+        f"{'store':<10}{'scenario':<12}{'connections':<15}{'one':>7}{'two':>7}"
+        "   requests/s, ratio [min..max]"
+    ]
+    for kind in dict.fromkeys(kind for kind, _ in found):
+        one, two = (found[kind, many] for many in SIZES)
+        ratios = [rate / other for rate, other in zip(two, one, strict=True)]
+        lines.append(
+            f"{kind.store:<10}{kind.scenario:<12}{kind.load:<15}"
+            f"{statistics.median(one):>7.0f}{statistics.median(two):>7.0f}"
+            f"   {statistics.median(ratios):.2f} [{min(ratios):.2f}..{max(ratios):.2f}]"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3, help="length of one measurement")
+    parser.add_argument("--repeat", type=int, default=3, help="measurements of each kind")
+    parser.add_argument("--store", action="append", choices=STORES, help="these only")
+    parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="these only")
+    options = parser.parse_args()
+    if not sys.platform.startswith("linux"):
+        sys.exit("workers share a port on Linux only")
+    found = measure(
+        options.store or STORES, options.scenario or SCENARIOS, options.seconds, options.repeat
+    )
+    print(f"{os.cpu_count()} cores")
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
