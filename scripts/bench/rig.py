@@ -27,7 +27,7 @@ type Command = Sequence[str | Path]
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One way to the API; `pid` is the process whose CPU time counts."""
+    """One way to the API; `pid` is the process whose CPU time counts, with its workers'."""
 
     name: str
     route: Route
@@ -37,8 +37,13 @@ class Config:
         """CPU time of the proxy so far, in steps of 10 ms; 0 without one."""
         if self.pid is None:
             return 0
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return sum(map(_cpu_seconds, (self.pid, *children)))
+
+
+def _cpu_seconds(pid: int | str) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 class Rig:

@@ -3,7 +3,9 @@
 Workers and load share the machine's cores, as do the API stand-in and PostgreSQL: on two of
 them nothing can double. Connections are shared out by the kernel, each to a worker for as long
 as it lives, so few of them may all meet at one: `16 kept` shows what that costs, `64 kept` and
-`new each time` what is left of it. Only the ratios of one run compare.
+`new each time` what is left of it. Only the ratios of one run compare. CPU is the gate's, parent
+and workers together: where two need no more of it for a request than one, what they do is limited
+by who else wants the cores.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from load import Measured, NextPath, Route, ask_once, drive
-from polling import SCENARIOS, path_for
+from polling import SCENARIOS, path_for, spread
 from rig import Config, assembled
 
 from tests.postgres import postgres
@@ -41,6 +43,15 @@ class Kind:
     load: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement."""
+
+    per_second: float
+    cpu_ms: float
+    """Of the gate, for each request."""
+
+
 async def load_of(kind: Kind, route: Route, seconds: float, path: NextPath) -> Measured:
     if kind.load != LOADS[-1]:
         return await drive(route, int(kind.load.split()[0]), seconds, path)
@@ -56,9 +67,9 @@ async def load_of(kind: Kind, route: Route, seconds: float, path: NextPath) -> M
 
 def measure(
     stores: Sequence[str], scenarios: Sequence[str], seconds: float, repeats: int
-) -> dict[tuple[Kind, int], list[float]]:
-    """Requests a second by kind and number of workers."""
-    found: dict[tuple[Kind, int], list[float]] = {}
+) -> dict[tuple[Kind, int], list[Sample]]:
+    """Samples by kind and number of workers."""
+    found: dict[tuple[Kind, int], list[Sample]] = {}
     kinds = [Kind(store, name, load) for store in stores for name in scenarios for load in LOADS]
     with ExitStack() as stack:
         rig = stack.enter_context(assembled("upstream.py"))
@@ -73,26 +84,30 @@ def measure(
         for repeat in range(repeats):
             for kind in kinds:
                 for many in SIZES if repeat % 2 else SIZES[::-1]:
-                    route = gates[kind.store, many].route
+                    gate = gates[kind.store, many]
                     path = path_for(kind.scenario, f"{many}-{kind.load.split()[0]}-{repeat}-")
-                    asyncio.run(load_of(kind, route, 0.3, path))
-                    done = asyncio.run(load_of(kind, route, seconds, path))
-                    found.setdefault((kind, many), []).append(done.per_second)
+                    asyncio.run(load_of(kind, gate.route, 0.3, path))
+                    before = gate.cpu_seconds()
+                    done = asyncio.run(load_of(kind, gate.route, seconds, path))
+                    cpu_ms = (gate.cpu_seconds() - before) / len(done.latencies_ms) * 1000
+                    found.setdefault((kind, many), []).append(Sample(done.per_second, cpu_ms))
     return found
 
 
-def table(found: dict[tuple[Kind, int], list[float]]) -> str:
+def table(found: dict[tuple[Kind, int], list[Sample]]) -> str:
     lines = [
-        f"{'store':<10}{'scenario':<12}{'connections':<15}{'one':>7}{'two':>7}"
-        "   requests/s, ratio [min..max]"
+        f"{'store':<10}{'scenario':<12}{'connections':<15}{'one':>6}{'two':>6}{'CPU ms':>8}"
+        "   ratio of two to one: req/s, CPU [min..max]"
     ]
     for kind in dict.fromkeys(kind for kind, _ in found):
         one, two = (found[kind, many] for many in SIZES)
-        ratios = [rate / other for rate, other in zip(two, one, strict=True)]
+        pairs = list(zip(two, one, strict=True))
+        speed = spread([a.per_second / b.per_second for a, b in pairs])
+        costs = spread([a.cpu_ms / b.cpu_ms for a, b in pairs])
+        rates = [statistics.median(sample.per_second for sample in each) for each in (one, two)]
         lines.append(
-            f"{kind.store:<10}{kind.scenario:<12}{kind.load:<15}"
-            f"{statistics.median(one):>7.0f}{statistics.median(two):>7.0f}"
-            f"   {statistics.median(ratios):.2f} [{min(ratios):.2f}..{max(ratios):.2f}]"
+            f"{kind.store:<10}{kind.scenario:<12}{kind.load:<15}{rates[0]:>6.0f}{rates[1]:>6.0f}"
+            f"{statistics.median(sample.cpu_ms for sample in one):>8.2f}   {speed}, {costs}"
         )
     return "\n".join(lines)
 

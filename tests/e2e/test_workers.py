@@ -6,6 +6,7 @@ all of them meet at one worker happens once in 2**15 runs, and shows nothing wro
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -127,6 +128,18 @@ def test_metrics_add_up_over_all_workers(gate: Gate, module_origin: Origin) -> N
 
     assert {answer.status for answer in answers} == {200}
     until(lambda: decisions(gate) == before + CONNECTIONS)
+
+
+def test_console_is_unreachable_through_every_worker(gate: Gate) -> None:
+    proxy = urlsplit(gate.proxy)
+    statuses = set()
+    for _ in range(CONNECTIONS):
+        connection = http.client.HTTPConnection(str(proxy.hostname), proxy.port, timeout=20)
+        connection.request("GET", f"{gate.console}/healthz")
+        statuses.add(connection.getresponse().status)
+        connection.close()
+
+    assert statuses == {502}
 
 
 def test_approval_given_in_the_console_wakes_the_worker_that_holds_the_call(

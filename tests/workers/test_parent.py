@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from callgate import assembly
 from callgate.errors import SettingsError
-from callgate.policy import PolicyFile
 from callgate.proxy import Ready
 from callgate.settings import Settings
 from callgate.store.base import Record
@@ -57,10 +57,10 @@ def settings_for(home: Path, **more: Any) -> Settings:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, policy: PolicyFile | None = None
+    settings: Settings,
 ) -> AsyncIterator[tuple[Ready, httpx.AsyncClient]]:
     ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
-    task = asyncio.ensure_future(parent.serve(settings, policy, ready.set_result))
+    task = asyncio.ensure_future(parent.serve(settings, None, ready.set_result))
     await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task
@@ -153,14 +153,19 @@ async def test_port_in_use_is_said_before_any_worker_starts(
     assert len(standin) == 2
 
 
-async def test_records_of_workers_reach_the_mirror(tmp_path: Path) -> None:
-    file = tmp_path / "audit.jsonl"
-    policy = tmp_path / "callgate.yaml"
-    policy.write_text("version: 1\ndefault: allow\n")
-    woken = settings_for(tmp_path, audit_file=file)
-    async with running(woken, PolicyFile(policy)) as (ready, client):
-        await until_metrics(client, ready.console, "} 2.0")
-    assert file.exists()
+async def test_what_other_processes_write_is_mirrored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parent, "_WAKE_SECONDS", 0.01)
+    file, settings = tmp_path / "audit.jsonl", settings_for(tmp_path / "home")
+    async with running(settings.model_copy(update={"audit_file": file})):
+        async with assembly.open_books(settings, None) as books:
+            await books.store.append([{"kind": "start"}])
+        for _ in range(1000):
+            if file.exists() and '"kind":"start"' in file.read_text():
+                return
+            await asyncio.sleep(0.01)
+    raise AssertionError(file.read_text())
 
 
 async def test_other_systems_than_linux_are_refused(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from callgate import __version__
+from callgate.errors import SettingsError
 from callgate.settings import Settings
 
 
@@ -23,6 +26,8 @@ class Order(BaseModel):
     """Of the parent's console, which is not served through the proxy."""
     console_links: str
     """What links to the console begin with; empty where there is none."""
+    version: str = __version__
+    """Of the parent."""
 
     @classmethod
     def to(
@@ -54,3 +59,21 @@ class Order(BaseModel):
             console_port=console_port,
             console_links=console_links,
         )
+
+    @classmethod
+    def read(cls, message: Mapping[str, Any]) -> Self:
+        """Read an order; raises SettingsError for one that does not hold any more.
+
+        Files that settings name may be gone when a worker begins again, and another release may
+        stand in the place of the parent's.
+        """
+        if message.get("version") != __version__:
+            raise SettingsError(
+                f"Callgate {__version__} is installed, and {message.get('version')} runs: "
+                "restart the gate"
+            )
+        try:
+            return cls.model_validate(message)
+        except ValidationError as error:
+            faults = [f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()]
+            raise SettingsError("; ".join(faults)) from error

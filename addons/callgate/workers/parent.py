@@ -28,6 +28,8 @@ from callgate.workers.supervisor import Supervisor
 _MARGIN_SECONDS = 15.0
 """What a worker may need at its end, beside the flows that it lets finish."""
 
+_WAKE_SECONDS = 1.0
+
 type Team = Supervisor[WorkerProcess]
 
 
@@ -100,6 +102,8 @@ async def _serve(
     await console.open(parts, books.store, policy, metrics, is_ready, states)
     wanted = asyncio.Event()
     _handle_signals(team, wanted)
+    if settings.audit_file or settings.audit_syslog:
+        keep(parts, _wake(books))
     if policy:
         keep(parts, reloading.watch(policy, settings, None, wanted))
 
@@ -108,6 +112,13 @@ async def _serve(
         on_ready(Ready(first.proxy, console.address, authority, first.reverse, console.token))
 
     await team.run(ready)
+
+
+async def _wake(books: assembly.Books) -> None:
+    """Mirror also what workers do not tell of: that they start, and by which policy."""
+    while True:
+        await asyncio.sleep(_WAKE_SECONDS)
+        books.wake()
 
 
 def worst(each: Iterable[Mapping[str, str]]) -> dict[str, str]:

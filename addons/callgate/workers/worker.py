@@ -22,7 +22,7 @@ async def work(end: socket.socket) -> int:
         message = await channel.receive()
         if message is None:
             return _NOT_STARTED
-        order = Order.model_validate(message)
+        order = Order.read(message)
         logs.configure(order.settings, f"worker {order.number}")
         await _serve(order, channel)
     except CallgateError as error:
