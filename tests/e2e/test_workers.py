@@ -84,7 +84,7 @@ def decisions(gate: Gate) -> float:
 
 
 def until(is_true: Callable[[], bool]) -> None:
-    for _ in range(600):
+    for _ in range(1200):
         if is_true():
             return
         time.sleep(0.05)
@@ -233,11 +233,11 @@ def _readyz(gate: Gate) -> bytes:
 def test_sigterm_lets_flows_in_flight_finish_in_every_worker(
     start_gate: StartGate, origin: Origin
 ) -> None:
-    gate = start_gate(origin.host, CALLGATE_WORKERS="2")
+    gate = start_gate(origin.host, CALLGATE_WORKERS="2", CALLGATE_GRACE_SECONDS="60")
     is_over = threading.Event()
 
     def reply(_: object) -> Reply:
-        is_over.wait(30)
+        is_over.wait(60)
         return Reply(waiting_run("get_weather"))
 
     origin.answer = reply
@@ -247,7 +247,7 @@ def test_sigterm_lets_flows_in_flight_finish_in_every_worker(
         gate.signal(signal.SIGTERM)
         until(lambda: not _accepts(gate))
         is_over.set()
-        found = [answer.result(30) for answer in answers]
+        found = [answer.result(60) for answer in answers]
 
     assert {answer.calls["call_0"]["decision"] for answer in found} == {"allow"}
     assert gate.wait() == 0
