@@ -16,6 +16,7 @@ from callgate.store.tables import timestamp
 
 _HEAD = select(tables.chains).where(tables.chains.c.instance == bindparam("name"))
 _LOCKED = _HEAD.with_for_update()
+_RECORDS = insert(tables.records)
 _CHAIN = update(tables.chains).where(tables.chains.c.instance == bindparam("name"))
 _MOVE = _CHAIN.values(
     number=bindparam("to_number"), digest=bindparam("to_digest"), key=bindparam("to_key")
@@ -58,7 +59,7 @@ def append(
     In a transaction: from reading the head on, no other process continues this chain.
     """
     if chain is None:
-        connection.execute(insert(tables.records), made)
+        connection.execute(_RECORDS, made)
         return None
     found = rows(connection, _LOCKED, {"name": chain.instance})
     if not found:
@@ -74,7 +75,7 @@ def append(
         {**row, "instance": chain.instance, "number": line.number, "line": line.line, "body": None}
         for row, line in zip(made, lines, strict=True)
     ]
-    connection.execute(insert(tables.records), sealed)
+    connection.execute(_RECORDS, sealed)
     moved = {"to_number": new.number, "to_digest": new.digest, "to_key": new.key}
     connection.execute(_MOVE, {"name": chain.instance, **moved})
     return new
