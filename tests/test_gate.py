@@ -17,7 +17,7 @@ import pytest
 
 from callgate import gate as gate_module
 from callgate.errors import CallgateError, ScannerError, StoreError
-from callgate.judgement import awaits_person
+from callgate.judgement import awaits_person, combine
 from callgate.model import (
     QUOTED,
     ApprovalState,
@@ -605,6 +605,88 @@ async def test_delivery_is_recorded_once_however_concurrently_it_is_polled() -> 
         ("a", "held"),
         ("b", "held"),
     ]
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_verdict_and_its_sure_delivery_are_one_transaction(mode: Mode) -> None:
+    store = SlowStore()
+    at = bench(mode=mode, store=store)
+
+    decisions = await at.gate.decide([call()], is_answer=True)
+    store.fails_in = "append"
+    await at.gate.delivered(decisions, "delivered")
+
+    kinds = ["call", "delivery"]
+    assert [r["kind"] for r in await at.records()] == [r["kind"] for r in at.told] == kinds
+    assert store.puts == 1
+
+
+async def test_nobody_hears_of_a_delivery_whose_transaction_failed() -> None:
+    store = SlowStore()
+    at = bench(store=store)
+    store.fails_in = "put"
+
+    [failed] = await at.gate.decide([call()], is_answer=True)
+    store.fails_in = "append"
+    with pytest.raises(StoreError):
+        await at.gate.delivered([failed], "delivered")
+
+    assert failed.reasons == (Reason.STORE_UNAVAILABLE,)
+    assert at.told == []
+
+
+async def test_delivery_of_a_decision_that_lost_is_that_of_the_winner() -> None:
+    class Beaten(SlowStore):
+        async def put(self, decisions: object, records: object) -> dict[CallKey, Decision]:
+            other = combine(call(), [Verdict("other", Effect.DENY, ("FIRST",))])
+            await MemoryStore.put(self, [other], [])
+            return await super().put(decisions, records)
+
+    at = bench(mode=Mode.WITHHOLD, store=Beaten())
+
+    decisions = await at.gate.decide([call()], is_answer=True)
+    await at.gate.delivered(decisions, "withheld")
+
+    assert decisions[0].reasons == ("FIRST",)
+    assert [r.get("delivery") for r in await at.records()] == ["withheld"]
+
+
+async def test_sibling_that_may_be_held_back_is_not_said_to_be_delivered() -> None:
+    at = bench(mode=Mode.WITHHOLD)
+
+    await at.gate.decide([call(id="a"), call(id="b")], is_answer=True)
+
+    assert {r["kind"] for r in await at.records()} == {"call"}
+
+
+async def test_delivery_that_is_being_recorded_is_not_recorded_with_the_verdict() -> None:
+    class Stuck(SlowStore):
+        may_append = asyncio.Event()
+        is_putting = asyncio.Event()
+
+        async def put(self, decisions: object, records: object) -> dict[CallKey, Decision]:
+            self.is_putting.set()
+            return await super().put(decisions, records)
+
+        async def append(self, records: object) -> None:
+            await self.may_append.wait()
+            await super().append(records)
+
+    scanner = ScriptedScanner(ScannerError("X", "down"), allow())
+    at = bench(scanners=[scanner], store=(store := Stuck()))
+    store.may_append.set()
+    failed = await at.gate.decide([call()])
+    store.may_append.clear()
+    store.is_putting.clear()
+
+    recording = asyncio.ensure_future(at.gate.delivered(failed, "delivered"))
+    await asyncio.sleep(0)
+    deciding = asyncio.ensure_future(at.gate.decide([call()], is_answer=True))
+    await store.is_putting.wait()
+    store.may_append.set()
+    await asyncio.gather(recording, deciding)
+
+    assert len(await at.records("delivery")) == 1
 
 
 async def test_nobody_delivers_before_the_record_is_kept() -> None:

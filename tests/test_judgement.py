@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,9 +15,11 @@ from callgate.judgement import (
     is_sound,
     is_undecided,
     judge_form,
+    replacement,
+    sure_delivery,
     undecided,
 )
-from callgate.model import CONSENTED, Effect, Reason, Verdict
+from callgate.model import CONSENTED, Approval, ApprovalState, Effect, Mode, Reason, Verdict
 from tests.deciding import call, secret
 
 DOWN = undecided("down", Reason.SCANNER_UNAVAILABLE, "the scanner is down")
@@ -238,3 +241,35 @@ def test_call_is_undecided_while_a_person_or_another_look_may_change_it(
 
     assert is_undecided(decision) is undecided_yet
     assert awaits_person(decision) is for_a_person
+
+
+@pytest.mark.parametrize(
+    ("mode", "effect", "instead", "delivery"),
+    [
+        (Mode.OBSERVE, Effect.SANITIZE, None, "delivered"),
+        (Mode.OBSERVE, Effect.DENY, None, "delivered"),
+        (Mode.ENFORCE, Effect.ALLOW, None, "delivered"),
+        (Mode.ENFORCE, Effect.SANITIZE, "{}", "sanitized"),
+        (Mode.ENFORCE, Effect.DENY, "{}", "sanitized"),
+        (Mode.WITHHOLD, Effect.ALLOW, None, "delivered"),
+        (Mode.WITHHOLD, Effect.SANITIZE, "{}", "sanitized"),
+        (Mode.WITHHOLD, Effect.DENY, "{}", None),
+    ],
+)
+def test_what_the_app_gets_follows_from_the_decision_and_the_mode(
+    mode: Mode, effect: Effect, instead: str | None, delivery: str | None
+) -> None:
+    decision = replace(combine(call(), [verdict(effect)]), sanitized_arguments="{}")
+
+    assert replacement(decision, mode) == instead
+    assert sure_delivery(decision, mode) == delivery
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_delivery_of_what_may_still_change_is_not_sure(mode: Mode) -> None:
+    asked = combine(call(), [verdict(Effect.REQUIRE_APPROVAL)])
+    now = datetime.now(UTC)
+    approval = Approval("apr_1", ApprovalState.APPROVED, now, now, "")
+
+    assert sure_delivery(combine(call(), [DOWN]), mode) is None
+    assert sure_delivery(replace(asked, approval=approval), mode) is None

@@ -120,3 +120,16 @@ async def test_work_that_answers_nothing_is_an_error_not_a_hang(work: Counted) -
     async with asyncio.timeout(5):
         with pytest.raises(asyncio.InvalidStateError):
             await Once(work).run({"never": 0})
+
+
+async def test_key_is_known_while_its_work_is_under_way(work: Counted) -> None:
+    once = Once(work)
+    work.may_end.clear()
+
+    task = await started(once, "a")
+    while_working = "a" in once, "b" in once
+    work.may_end.set()
+    await task
+
+    assert while_working == (True, False)
+    assert "a" not in once

@@ -12,7 +12,7 @@ from callgate.conversations import Conversations
 from callgate.errors import BodyError, UpstreamError
 from callgate.exchange import Request
 from callgate.gate import Gate
-from callgate.judgement import is_undecided
+from callgate.judgement import is_undecided, replacement
 from callgate.lookup import Lookup
 from callgate.model import CallKey, Decision, Effect, Mode
 from callgate.outcome import Forward
@@ -76,14 +76,10 @@ class Delivery:
 
     async def _show(self, endpoint: Endpoint, turn: Turn, shown: Sequence[Decision]) -> bool:
         """Let the app have these calls of a turn, redacted where that was decided."""
-        if self._gate.mode is Mode.OBSERVE:
-            await self._gate.delivered(shown, "delivered")
-            return False
-        # a pending call too: once it is approved, the redacted arguments are what was approved
         arguments = {
-            d.call.id: d.sanitized_arguments
+            d.call.id: instead
             for d in shown
-            if d.effect is not Effect.ALLOW and d.sanitized_arguments is not None
+            if (instead := replacement(d, self._gate.mode)) is not None
         }
         if arguments:
             endpoint.surface.replace_arguments(turn, arguments)

@@ -17,7 +17,7 @@ from callgate.approvals import Approvals
 from callgate.audit import record
 from callgate.audit.raw import Raw
 from callgate.errors import CallgateError, ScannerError, StoreError
-from callgate.judgement import combine, is_sound, judge_form, undecided
+from callgate.judgement import combine, is_sound, judge_form, sure_delivery, undecided
 from callgate.model import (
     QUOTED,
     ApprovalState,
@@ -45,6 +45,9 @@ type Redact = Callable[[ToolCall, Sequence[Verdict]], str]
 """A call's arguments without secrets, given what the scanners saw in them."""
 
 type Delivery = tuple[CallKey, str]
+
+type _Asked = tuple[ToolCall, bool]
+"""A call, and whether its app gets it next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,41 +101,57 @@ class Gate:
         """The mode that records carry."""
         return self._rules.mode
 
-    async def decide(self, calls: Sequence[ToolCall]) -> list[Decision]:
-        """Decide on calls, side by side, in their order; never raises for a failing part."""
+    async def decide(self, calls: Sequence[ToolCall], *, is_answer: bool = False) -> list[Decision]:
+        """Decide on calls, side by side, in their order; never raises for a failing part.
+
+        `is_answer`: the app gets them next, and only `delivered` comes in between. Then what is
+        certain to be delivered is recorded in the same transaction as its verdict.
+        """
         found = {call.key: self._settled[call.key] for call in calls if call.key in self._settled}
-        unknown = {call.key: call for call in calls if call.key not in found}
+        # of siblings, one may hold the others back
+        is_shown = is_answer and (self._rules.mode is not Mode.WITHHOLD or len(calls) == 1)
+        unknown = {call.key: (call, is_shown) for call in calls if call.key not in found}
         found |= await self._deciding.run(unknown)
         # the store has only redacted arguments: hand back the call as it is on the wire
         return [replace(found[call.key], call=call) for call in calls]
 
     async def _look_up_or_judge(
-        self, calls: dict[CallKey, ToolCall], tell: Tell[CallKey, Decision]
+        self, asked: dict[CallKey, _Asked], tell: Tell[CallKey, Decision]
     ) -> None:
         known: dict[CallKey, Decision] = {}
         try:
-            known = await self._store.get(list(calls))
+            known = await self._store.get(list(asked))
             self._keep(known.values())
             tell(known)
-            new = [call for key, call in calls.items() if key not in known]
+            new = [question for key, question in asked.items() if key not in known]
             if new:
                 tell(await self._judge(new))
         except StoreError as error:
             _log.error("store: %s", error)
             why = "the memory of verdicts did not answer"
             verdict = undecided("store", Reason.STORE_UNAVAILABLE, why)
-            tell({key: combine(call, [verdict]) for key, call in calls.items() if key not in known})
+            left = {key: call for key, (call, _) in asked.items() if key not in known}
+            tell({key: combine(call, [verdict]) for key, call in left.items()})
 
-    async def _judge(self, calls: Sequence[ToolCall]) -> dict[CallKey, Decision]:
+    async def _judge(self, asked: Sequence[_Asked]) -> dict[CallKey, Decision]:
         """Scan, remember and record; raises StoreError."""
-        decisions = await asyncio.gather(*map(self._scan, calls))
+        decisions = await asyncio.gather(*(self._scan(call) for call, _ in asked))
         policy = self._policy_digest()
-        records = [self._recorded(decision, policy) for decision in decisions]
+        deliveries = [
+            self._sure_delivery(decision) if is_shown else None
+            for decision, (_, is_shown) in zip(decisions, asked, strict=True)
+        ]
+        records = [
+            self._recorded(decision, policy, delivery)
+            for decision, delivery in zip(decisions, deliveries, strict=True)
+        ]
         kept = await self._store.put(decisions, [rec for some in records for rec in some])
         self._keep(kept.values())
         # another proxy may have been first: then its decision counts, and its record stands
-        for some, decision in zip(records, decisions, strict=True):
+        for some, decision, delivery in zip(records, decisions, deliveries, strict=True):
             if kept[decision.call.key].trace == decision.trace:
+                if delivery:
+                    self._delivered[decision.call.key, delivery] = None
                 self._tell(some)
                 approval = decision.approval
                 is_asked = approval is not None and approval.state is ApprovalState.PENDING
@@ -140,14 +159,23 @@ class Gate:
                     self._on_asked(decision)
         return kept
 
-    def _recorded(self, decision: Decision, policy: str) -> list[Record]:
+    def _sure_delivery(self, decision: Decision) -> str | None:
+        """What is to be recorded together with the decision, see `decide`."""
+        delivery = sure_delivery(decision, self._rules.mode)
+        if delivery is None or (key := (decision.call.key, delivery)) in self._delivered:
+            return None
+        return None if key in self._delivering else delivery
+
+    def _recorded(self, decision: Decision, policy: str, delivery: str | None) -> list[Record]:
         judged: Record = record.call_record(
             decision, self._rules.mode, policy, self.raw.of_call(decision)
         )
         approval = decision.approval
-        if approval is None or approval.decided_at is None:
-            return [judged]
-        return [judged, record.approval_record(settle(decision, approval))]
+        if approval is not None and approval.decided_at is not None:
+            return [judged, record.approval_record(settle(decision, approval))]
+        if delivery:
+            return [judged, record.delivery_record(decision, delivery, self._rules.mode)]
+        return [judged]
 
     async def _scan(self, call: ToolCall) -> Decision:
         verdict = judge_form(call)

@@ -10,7 +10,7 @@ from typing import TypeGuard
 from callgate import canonical
 from callgate.errors import JsonError
 from callgate.merging import merged
-from callgate.model import CONSENTED, Decision, Effect, Reason, ToolCall, Verdict
+from callgate.model import CONSENTED, Decision, Effect, Mode, Reason, ToolCall, Verdict
 
 _KINDS = frozenset(
     str.split(
@@ -60,6 +60,28 @@ def is_undecided(decision: Decision) -> bool:
 def awaits_person(decision: Decision) -> bool:
     """A person has to decide."""
     return decision.effect is Effect.REQUIRE_APPROVAL
+
+
+def replacement(decision: Decision, mode: Mode) -> str | None:
+    """The arguments that the app gets, of a call that it is shown, instead of the API's.
+
+    Of a pending call too: once it is approved, the redacted arguments are what was approved.
+    """
+    if mode is Mode.OBSERVE or decision.effect is Effect.ALLOW:
+        return None
+    return decision.sanitized_arguments
+
+
+def sure_delivery(decision: Decision, mode: Mode) -> str | None:
+    """How records call what the app gets of a call that nothing else can hold back.
+
+    None where that can not be said of the decision alone: it may still change, or the call is
+    hidden and answered for.
+    """
+    is_open = decision.approval is not None or not decision.is_final
+    if is_open or (mode is Mode.WITHHOLD and decision.effect is Effect.DENY):
+        return None
+    return "delivered" if replacement(decision, mode) is None else "sanitized"
 
 
 def undecided(

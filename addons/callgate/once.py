@@ -21,6 +21,10 @@ class Once[K, A, V]:
         self._work = work
         self._under_way: dict[K, asyncio.Future[V]] = {}
 
+    def __contains__(self, key: K) -> bool:
+        """Work for a key is under way."""
+        return key in self._under_way
+
     async def run(self, wanted: Mapping[K, A]) -> dict[K, V]:
         """Return the answers for all keys; raises what the work raised, if it was done here."""
         found: dict[K, V] = {}

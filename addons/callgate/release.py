@@ -11,6 +11,7 @@ from callgate.conversations import Conversations, Followed
 from callgate.errors import CallgateError, UpstreamError
 from callgate.exchange import ApiError, Request
 from callgate.gate import Gate
+from callgate.judgement import replacement
 from callgate.lookup import Lookup, calls_of
 from callgate.model import Decision, Effect, Mode
 from callgate.settlement import Settlement
@@ -205,11 +206,9 @@ class _Release:
         hidden = [d for d in decisions if d.effect is Effect.DENY] if self._withholds else []
         shown = [d for d in decisions if d not in hidden]
         arguments = {
-            d.call.id: d.sanitized_arguments
+            d.call.id: instead
             for d in shown
-            if self._gate.mode is not Mode.OBSERVE
-            and d.effect is not Effect.ALLOW
-            and d.sanitized_arguments is not None
+            if (instead := replacement(d, self._gate.mode)) is not None
         }
         await self._gate.delivered(hidden, "withheld")
         await self._gate.delivered((d for d in shown if d.call.id in arguments), "sanitized")

@@ -29,7 +29,7 @@ async def decide(
         toolbox.learn(request, turn.node)
     issued = _known(toolbox, request, [turn for turn in found if not turn.is_told])
     told = _known(toolbox, request, [turn for turn in found if turn.is_told])
-    decisions = await gate.decide(issued)
+    decisions = await gate.decide(issued, is_answer=True)
     known = {decision.call.key for decision in decisions}
     return [*decisions, *await gate.recall([call for call in told if call.key not in known])]
 
