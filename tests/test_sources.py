@@ -8,6 +8,7 @@ import pytest
 
 from callgate.errors import BodyError
 from callgate.sources import MessageSource, SseSource
+from callgate.surfaces.likeness import Recent
 
 EVENT = b'event: a\ndata: {"x": 1}\n\n'
 
@@ -19,6 +20,17 @@ def test_events_are_read_behind_an_encoding_however_it_is_cut() -> None:
         found += list(source.feed(source.decode(bytes([byte]))))
     assert [(event.name, event.data) for event in found] == [("a", '{"x": 1}')] * 2
     assert source.finish() is None
+
+
+def test_event_like_the_one_before_need_not_be_fed_but_amid_an_event_everything_is() -> None:
+    event, other = b'data: {"delta":"a"}\n\n', b'data: {"delta":"b"}\n\n'
+    source, recent = SseSource(""), Recent()
+    recent.note(event)
+    assert source.skip(other + EVENT, recent) == len(other)
+
+    list(source.feed(b"data: "))
+    assert source.skip(other, recent) == 0
+    assert MessageSource().skip(other, recent) == 0
 
 
 def test_what_is_left_at_the_end_is_told() -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 from callgate.bodies import Decoder
 from callgate.errors import BodyError
 from callgate.surfaces import sse
+from callgate.surfaces.likeness import Recent
 from callgate.surfaces.sse import SseEvent
 
 MAX_EVENT_BYTES = 8 << 20
@@ -22,6 +23,10 @@ class Source(Protocol):
 
     def feed(self, content: bytes) -> Iterator[SseEvent]:
         """Yield the events that are complete now; raises BodyError for what is no event."""
+        ...
+
+    def skip(self, content: bytes, recent: Recent) -> int:
+        """How many bytes of the content need not be fed: events like the one before them."""
         ...
 
     def finish(self) -> SseEvent | None:
@@ -45,6 +50,10 @@ class SseSource(sse.SseReader):
         """See `Source.decode`."""
         return self._decoder.feed(data)
 
+    def skip(self, content: bytes, recent: Recent) -> int:
+        """See `Source.skip`: none where an event has begun that has not ended."""
+        return 0 if self._buffer else recent.reach(content)
+
     def finish(self) -> SseEvent | None:
         """See `Source.finish`; raises BodyError where the encoded content is cut off."""
         self._decoder.finish()
@@ -64,6 +73,10 @@ class MessageSource:
             yield SseEvent(content, "", content.decode())
         except UnicodeDecodeError as error:
             raise BodyError("a message is not UTF-8") from error
+
+    def skip(self, content: bytes, recent: Recent) -> int:
+        """See `Source.skip`: every message is read."""
+        return 0
 
     def finish(self) -> SseEvent | None:
         """See `Source.finish`: messages come whole."""

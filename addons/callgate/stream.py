@@ -20,6 +20,7 @@ from callgate.outcome import RefusedError
 from callgate.sources import Source
 from callgate.surfaces import sse
 from callgate.surfaces.base import Change, Events, Group, Passing
+from callgate.surfaces.likeness import Recent
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class GatedStream:
         self._max_held_bytes = max_held_bytes
         self._seen = b""
         """The event that is being read."""
+        self._recent = Recent()
         self._out: list[bytes] = []
         self._slots: deque[_Slot] = deque()
         self._ready_bytes = 0
@@ -117,15 +119,23 @@ class GatedStream:
         if self._is_unread:
             self._put(Passing(content))
             return
+        if end := self._source.skip(content, self._recent):
+            self._put(Passing(content[:end], is_text=True))
+            content = content[end:]
         try:
-            for event in self._source.feed(content):
-                self._seen = event.raw
-                for part in self._events.feed(event):
-                    self._put(part)
-                self._seen = b""
+            self._read(content)
             self._check_room()
         except BodyError as error:
             self._stop_reading(error)
+
+    def _read(self, content: bytes) -> None:
+        for event in self._source.feed(content):
+            self._seen, part = event.raw, None
+            for part in self._events.feed(event):
+                self._put(part)
+            is_typical = isinstance(part, Passing) and part.is_typical
+            self._recent.note(event.raw if is_typical else b"")
+            self._seen = b""
 
     def finish(self) -> None:
         """The API's body has ended."""

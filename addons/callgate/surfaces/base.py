@@ -125,6 +125,9 @@ class Passing:
     raw: bytes
     is_text: bool = False
     """Goes out at once, even past calls that are held; the rest keeps its place behind them."""
+    is_typical: bool = False
+    """An event like this one (see `likeness`) passes as it does and tells the reader nothing
+    that it has to remember, until it has been fed another one."""
 
 
 class Group(Protocol):

@@ -243,7 +243,7 @@ class ChatEvents:
         messages.refuse_strays(document, {id(_delta(choice)) for choice in choices})
         finished = {_index(c) for c in choices if c.get("finish_reason") is not None}
         if not any(told) and not (finished and self._open) and _is_text(choices):
-            yield Passing(event.raw, is_text=True)
+            yield Passing(event.raw, is_text=True, is_typical=True)
         elif not self._open:
             yield Passing(event.raw)
         else:

@@ -207,7 +207,7 @@ class ResponseEvents:
                     held.whole = whole
         else:
             is_text = kind.startswith(_TEXTS) and self._is_before(lane, document)
-            yield Passing(event.raw, is_text=is_text)
+            yield Passing(event.raw, is_text=is_text, is_typical=is_text)
 
     def _opens(self, lane: Lane, key: str, kind: str) -> bool:
         """A piece of a call whose begin was not told, as in a stream that is resumed."""

@@ -189,8 +189,7 @@ class RunEvents:
 
     def __init__(self, endpoint: Endpoint, request: Request, frame: Frame) -> None:
         """`request` is the one that the stream answers."""
-        self._endpoint = endpoint
-        self._request, self._frame = request, frame
+        self._endpoint, self._request, self._frame = endpoint, request, frame
         self.begun: list[str] = []
         self._steps: dict[str, Step] = {}
         self._hosted: dict[str, Step] = {}
@@ -229,7 +228,8 @@ class RunEvents:
             self.begun = self.begun or runs.threads_in(document)
             if _ends(event, document):
                 yield from self.finish()
-            yield Passing(event.raw, is_text=event.name.startswith("thread.message."))
+            told = event.name.startswith("thread.message.")
+            yield Passing(event.raw, is_text=told, is_typical=told)
 
     def finish(self) -> Iterator[Passing | Group]:
         """See `Events.finish`."""
