@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from mitmproxy import connection, http, options
@@ -583,6 +584,35 @@ async def test_withheld_body_is_judged_before_its_response_hook() -> None:
     assert streaming.HELD in flow.metadata
     await made.callgate_judge(flow)
     assert len(scripted.responses) == 1
+    await made.response(flow)
+    assert len(scripted.responses) == 1
+    assert flow.response is not None
+    assert flow.response.content == b"{}"
+
+
+async def test_judge_that_takes_long_is_asked_again_and_judges_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streaming, "INTERIM_SECONDS", 0.01)
+    go, scripted = asyncio.Event(), Scripted(Forward(b"{}"), Mode.WITHHOLD)
+    check = scripted.check_response
+
+    async def slow(*args: Any) -> Outcome:
+        await go.wait()
+        return await check(*args)
+
+    monkeypatch.setattr(scripted, "check_response", slow)
+    made, flow = guard(scripted), flow_to()
+    await made.requestheaders(flow)
+    answered(flow)
+    await made.responseheaders(flow)
+    for _ in range(2):
+        await made.callgate_judge(flow)
+        assert streaming.JUDGING in flow.metadata
+    go.set()
+    await flow.metadata[streaming.JUDGING]
+    await made.callgate_judge(flow)
+    assert streaming.JUDGING not in flow.metadata
     await made.response(flow)
     assert len(scripted.responses) == 1
     assert flow.response is not None

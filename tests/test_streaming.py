@@ -64,7 +64,6 @@ class Wire:
         self.sent: dict[connection.Connection, bytes] = {}
         self.flows: list[http.HTTPFlow] = []
         self.closed: list[connection.Connection] = []
-        self.wakeups: list[commands.RequestWakeup] = []
         self._on_request = on_request
         self.feed(events.Start())
 
@@ -85,8 +84,6 @@ class Wire:
                     command.flow.response = http.Response.make(502, b"refused")
                 if self.hook(command):
                     self.feed(events.HookCompleted(command))
-            elif isinstance(command, commands.RequestWakeup):
-                self.wakeups.append(command)
             elif isinstance(command, commands.CloseConnection):
                 self.closed.append(command.connection)
 
@@ -357,8 +354,16 @@ class HeldWire(Wire):
             command.flow.metadata[streaming.HELD] = True
         return True
 
-    def wake_up(self) -> None:
-        self.feed(events.Wakeup(self.wakeups.pop()))
+    def goes_on(self) -> None:
+        """It is still not known what becomes of it."""
+        hook = self.judging[-1]
+        hook.flow.metadata[streaming.JUDGING] = object()
+        self.feed(events.HookCompleted(hook))
+
+    def is_judged(self) -> None:
+        hook = self.judging[-1]
+        hook.flow.metadata.pop(streaming.JUDGING, None)
+        self.feed(events.HookCompleted(hook))
 
     @property
     def got(self) -> bytes:
@@ -372,24 +377,23 @@ def test_held_body_goes_out_when_it_is_judged() -> None:
     assert flow.response is not None
     assert flow.response.content == b"{}"
     flow.response.content = b'{"judged":true}'
-    wire.feed(events.HookCompleted(wire.judging[0]))
+    wire.is_judged()
     assert wire.got.endswith(b'{"judged":true}')
-    wire.wake_up()
     assert b"102" not in wire.got
 
 
 def test_client_of_a_held_body_is_told_that_it_is_worked_on() -> None:
     wire = HeldWire()
-    wire.wake_up()
-    wire.wake_up()
+    wire.goes_on()
+    wire.goes_on()
     assert wire.got == b"HTTP/1.1 102 Processing\r\n\r\n" * 2
-    wire.feed(events.HookCompleted(wire.judging[0]))
+    wire.is_judged()
     assert wire.got.endswith(b"200 OK\r\ncontent-length: 2\r\n\r\n{}")
 
 
 def test_client_that_knows_no_interim_answers_gets_none() -> None:
     wire = HeldWire(b"HTTP/1.0")
-    wire.wake_up()
+    wire.goes_on()
     assert wire.got == b""
 
 
@@ -397,8 +401,8 @@ def test_held_body_of_a_client_that_is_gone_is_not_sent() -> None:
     wire = HeldWire()
     wire.context.client.state = connection.ConnectionState.CLOSED
     wire.feed(events.ConnectionClosed(wire.context.client))
-    wire.wake_up()
-    wire.feed(events.HookCompleted(wire.judging[0]))
+    wire.goes_on()
+    assert len(wire.judging) == 1
     assert wire.got == b""
 
 
@@ -426,11 +430,11 @@ class Http2Wire(HeldWire):
 
 def test_client_of_a_held_body_is_told_over_http2_as_well() -> None:
     wire = Http2Wire()
-    wire.wake_up()
-    wire.wake_up()
+    wire.goes_on()
+    wire.goes_on()
     interim = [e for e in wire.told() if isinstance(e, h2.events.InformationalResponseReceived)]
     assert [dict(e.headers or ())[b":status"] for e in interim] == [b"102", b"102"]
-    wire.feed(events.HookCompleted(wire.judging[0]))
+    wire.is_judged()
     kinds = [type(event) for event in wire.told()]
     assert h2.events.ResponseReceived in kinds
     assert h2.events.StreamEnded in kinds
@@ -444,7 +448,7 @@ def test_stream_that_was_reset_meanwhile_is_told_nothing() -> None:
     front = wire.layer.connections[wire.context.client]
     front.h2_conn.reset_stream(1)  # type: ignore[attr-defined]
     front.h2_conn.data_to_send()  # type: ignore[attr-defined]
-    wire.wake_up()
+    wire.goes_on()
     assert wire.context.client not in wire.sent
 
 

@@ -12,6 +12,7 @@ import functools
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from mitmproxy import http
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -134,10 +135,13 @@ class Guard:
             await wait.gated.wait(_KEEP_ALIVE_SECONDS)
 
     async def callgate_judge(self, flow: http.HTTPFlow) -> None:
-        """Find out what becomes of a whole body; `response` carries it out."""
+        """Find out what becomes of a whole body, or return while it is being found out."""
         endpoint = _endpoint(flow)
         if endpoint is None or not self._has_calls(flow, endpoint):
             return
+        await streaming.patiently(flow, partial(self._judge, flow, endpoint))
+
+    async def _judge(self, flow: http.HTTPFlow, endpoint: Endpoint) -> None:
         try:
             flow.metadata[_OUTCOME] = await self._outcome(flow, endpoint)
         except Exception as error:  # noqa: BLE001  the one border: nothing may pass on an error

@@ -17,8 +17,9 @@ they go out in one frame.
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,11 @@ RESPONSE_TOO_LARGE = "callgate_response_too_large"
 HELD = "callgate_held"
 """The whole body waits for its verdicts, however long a person takes."""
 
+JUDGING = "callgate_judging"
+"""The task that judges a whole body, when it takes long."""
+
 INTERIM_SECONDS = 15.0
+"""Between two interim answers to a client that waits."""
 _INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 
@@ -71,7 +76,10 @@ class CallgateWaitHook(commands.StartHook):
 
 @dataclass
 class CallgateJudgeHook(commands.StartHook):
-    """Asks the addon to return when it is known what becomes of a whole body."""
+    """Asks the addon to return when it is known what becomes of a whole body.
+
+    Or after `INTERIM_SECONDS`, with `JUDGING` in the flow's metadata: then it is asked again.
+    """
 
     flow: http.HTTPFlow
 
@@ -95,8 +103,6 @@ class GuardedStream(HttpStream):
         """Take completions of `CallgateWaitHook`; drop what comes after the stream was ended."""
         if isinstance(event, events.HookCompleted):
             yield from self._completed(event.command)
-        elif isinstance(event, events.Wakeup):
-            yield from self._keep_alive()
         elif not (self._is_closed and isinstance(event, _FROM_SERVER)):
             yield from super()._handle_event(event)
 
@@ -134,22 +140,22 @@ class GuardedStream(HttpStream):
         if isinstance(hook, CallgateWaitHook):
             self._waits = False
             yield from self._flush()
+        elif hook is self._judged and JUDGING in self.flow.metadata:
+            yield from self._keep_alive()
+            yield from self._judge()
         elif hook is self._judged:
             self._judged = None
             yield from self.send_response()
 
     def _judge(self) -> layer.CommandGenerator[None]:
-        self.flow.response.data.content = bytes(self.response_body_buf)  # type: ignore[union-attr]
-        self.response_body_buf.clear()
+        # not mitmproxy's RequestWakeup: it can not be taken back, and would keep every flow
+        # for its time
         self._judged = CallgateJudgeHook(self.flow)
         self._judged.blocking = self  # type: ignore[assignment]  # as mitmproxy's layers do
         yield self._judged
-        yield commands.RequestWakeup(INTERIM_SECONDS)
 
     def _keep_alive(self) -> layer.CommandGenerator[None]:
-        """Tell the client that its answer is being worked on, for as long as it is."""
-        if self._judged is None:
-            return
+        """Tell the client that its answer is being worked on."""
         front = self.http_layer.connections.get(self.context.client)
         if isinstance(front, Http2Server):
             try:
@@ -159,7 +165,6 @@ class GuardedStream(HttpStream):
             yield commands.SendData(self.context.client, front.h2_conn.data_to_send())
         elif self.flow.request.http_version == "HTTP/1.1":
             yield commands.SendData(self.context.client, _INTERIM)
-        yield commands.RequestWakeup(INTERIM_SECONDS)
 
     def _flush(self) -> layer.CommandGenerator[None]:
         gated = self._gated
@@ -203,6 +208,9 @@ class GuardedStream(HttpStream):
             self.response_body_buf.clear()
             return
         if isinstance(event, ResponseEndOfMessage) and HELD in self.flow.metadata:
+            response = self.flow.response
+            response.data.content = bytes(self.response_body_buf)  # type: ignore[union-attr]
+            self.response_body_buf.clear()
             yield from self._judge()
             return
         yield from super().state_consume_response_body(event)
@@ -221,6 +229,22 @@ def guard(http_layer: HttpLayer, max_bytes: int) -> None:
         yield from http_layer.event_to_child(stream, events.Start())
 
     http_layer.make_stream = make_stream  # type: ignore[method-assign]
+
+
+_under_way: set[asyncio.Future[None]] = set()
+"""What judges long: the event loop itself would forget it."""
+
+
+async def patiently(flow: http.HTTPFlow, judge: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Have a whole body judged, once; see `CallgateJudgeHook` for when to return."""
+    judging = flow.metadata.pop(JUDGING, None) or asyncio.ensure_future(judge())
+    if judging.done():
+        return
+    _under_way.add(judging)
+    judging.add_done_callback(_under_way.discard)
+    await asyncio.wait((judging,), timeout=INTERIM_SECONDS)
+    if not judging.done():
+        flow.metadata[JUDGING] = judging
 
 
 @contextmanager
