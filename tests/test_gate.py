@@ -231,7 +231,8 @@ async def test_decision_comes_back_with_the_call_as_it_is_on_the_wire() -> None:
 async def test_memory_is_bounded_and_the_store_remembers_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gate_module, "_REMEMBERED", 3)
+    monkeypatch.setattr(gate_module, "_SETTLED", 3)
+    monkeypatch.setattr(gate_module, "_DELIVERED", 3)
     scanner = ScriptedScanner()
     at = bench(scanners=[scanner])
     decisions = await at.gate.decide([call(id=str(n)) for n in range(10)])

@@ -32,7 +32,7 @@ _NEW = "new/"
 
 _INLINE_CHARACTERS = 16_384
 """Longer texts are read in a thread, so that other flows go on."""
-_TEXTS, _NAMES, _MARKS = 4_000, 20_000, 200_000
+_TEXTS, _NAMES, _MARKS = 2_000, 2_000, 50_000
 """How many are remembered here; the store remembers all that counts."""
 
 
@@ -58,7 +58,8 @@ class Conversations:
         self._begun: OrderedDict[str, set[str]] = OrderedDict()
         """Marks of conversations that begin here: not stored before an answer tells a name by
         which they can be gone on with. Without any mark nobody needs to know of them."""
-        self._written: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._written: OrderedDict[int, None] = OrderedDict()
+        """Hashes of names and marks: the texts would take three times the room."""
         self._joining: set[asyncio.Task[None]] = set()
 
     async def heard(
@@ -93,9 +94,9 @@ class Conversations:
     async def _mark(self, key: str, marks: set[str]) -> None:
         if (begun := self._begun.get(key)) is not None:
             begun |= marks
-        if new := [mark for mark in marks if (key, mark) not in self._written]:
+        if new := [mark for mark in marks if hash((key, mark)) not in self._written]:
             await self._store.mark(key, new)
-            self._written.update(dict.fromkeys((key, mark) for mark in new))
+            self._written.update(dict.fromkeys(hash((key, mark)) for mark in new))
             _bound(self._written, _MARKS)
 
     async def _connect(self, surface: SurfaceName, request: Request, known: str) -> None:

@@ -36,7 +36,9 @@ from callgate.store.outcome import settle
 
 _log = logging.getLogger(__name__)
 
-_REMEMBERED = 50_000
+_SETTLED, _DELIVERED = 2_000, 5_000
+"""How many decisions, kilobytes each, and deliveries are known without asking the store: enough
+for what is polled now, and a gate that runs for weeks does not grow."""
 _TRY_AGAIN_SECONDS = 1.0
 _LARGE_CHARACTERS = 4096
 """Larger arguments are redacted in a thread, and only the store remembers them."""
@@ -92,7 +94,8 @@ class Gate:
         self._on_asked = on_asked
         self.raw = raw or Raw(store.keyed)
         self._settled: OrderedDict[CallKey, Decision] = OrderedDict()
-        self._delivered: OrderedDict[Delivery, None] = OrderedDict()
+        self._delivered: OrderedDict[int, None] = OrderedDict()
+        """Hashes of deliveries: a fifth of the room, and one taken for another lacks a record."""
         self._deciding = Once(self._look_up_or_judge)
         self._delivering = Once(self._record_delivery)
 
@@ -265,7 +268,7 @@ class Gate:
             can_change = decision.effect is Effect.REQUIRE_APPROVAL or not decision.is_final
             if not can_change and size <= _LARGE_CHARACTERS:
                 self._settled[decision.call.key] = decision
-        _bound(self._settled)
+        _bound(self._settled, _SETTLED)
 
     async def recall(self, calls: Sequence[ToolCall]) -> list[Decision]:
         """Decide on calls that a history quotes, in their order.
@@ -352,7 +355,7 @@ class Gate:
         Raises StoreError: what can not be recorded must not be delivered.
         """
         got = {(decision.call.key, delivery): decision for decision in decisions}
-        new = {key: decision for key, decision in got.items() if key not in self._delivered}
+        new = {key: decision for key, decision in got.items() if hash(key) not in self._delivered}
         await self._delivering.run(new)
 
     async def _record_delivery(
@@ -364,8 +367,8 @@ class Gate:
                 for (_, delivery), decision in new.items()
             ]
         )
-        self._delivered.update(dict.fromkeys(new))
-        _bound(self._delivered)
+        self._delivered.update(dict.fromkeys(map(hash, new)))
+        _bound(self._delivered, _DELIVERED)
         tell(dict.fromkeys(new))
 
     async def reconsidered(self, decisions: Sequence[Decision]) -> None:
@@ -395,6 +398,6 @@ class Gate:
                 self._on_record(rec)
 
 
-def _bound[K, V](memory: OrderedDict[K, V]) -> None:
-    while len(memory) > _REMEMBERED:
+def _bound[K, V](memory: OrderedDict[K, V], most: int) -> None:
+    while len(memory) > most:
         memory.popitem(last=False)

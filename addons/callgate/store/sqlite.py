@@ -24,7 +24,8 @@ _LOOK_SECONDS = 0.25
 # In WAL mode a commit is in the operating system's cache before it returns, so `kill -9` loses
 # nothing with NORMAL; FULL would add an fsync to each commit against loss of power only.
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
-_READER_PRAGMAS = ("query_only = ON",)
+# most reads ask for what is not there: the upper pages of indexes, and those fit in half a MB
+_READER_PRAGMAS = ("query_only = ON", "cache_size = -512")
 
 
 def create_file(path: Path) -> None:
