@@ -1,6 +1,7 @@
 """A streaming API stand-in for benches: Chat Completions and runs of Assistants, over TLS.
 
-`python event_upstream.py CERT_PEM` prints its port. A request's `metadata` says what to tell:
+`python event_upstream.py CERT_PEM` prints its port. GET is answered with the run objects of
+`upstream`, anything else with a stream. A request's `metadata` says what to tell:
 how many text events how many milliseconds apart, and which tool to call after them, if any.
 Text events, and the pieces of a call's arguments, carry the time at which they leave, in
 nanoseconds of the monotonic clock, as `created` or `created_at`; other events have 0 there.
@@ -17,7 +18,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from upstream import serve, tls
+from upstream import run_answer, serve, tls
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 PIECES = 4
@@ -170,6 +171,9 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"GET "):
+                writer.write(run_answer(head))
+                continue
             length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
             plot = Plot.of(await reader.readexactly(length))
             story: Story = Run() if b"/threads/" in head else Chat()

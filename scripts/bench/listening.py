@@ -78,14 +78,30 @@ class Listener:
     def close(self) -> None:
         self._writer.close()
 
+    async def ask(self, path: str) -> None:
+        """Ask for an object and read it."""
+        self._writer.write(
+            b"GET %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer bench\r\n\r\n"
+            % (path.encode(), self._port)
+        )
+        head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        assert b" 200 " in head, head
+        await self._reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+
     async def hear(
-        self, events: int = 1, gap_ms: float = 0, *, tool: str = "", path: str = CHAT
+        self,
+        events: int = 1,
+        gap_ms: float = 0,
+        *,
+        tool: str = "",
+        path: str = CHAT,
+        says: str = "Tell me.",
     ) -> Heard:
         """Ask for a stream and read it to its end."""
         metadata = {"events": str(events), "gap_ms": str(gap_ms), "tool": tool}
         asked: dict[str, object] = {"stream": True, "metadata": metadata, "tools": _TOOLS}
         if path == CHAT:
-            asked |= {"model": "gpt-4o", "messages": [{"role": "user", "content": "Tell me."}]}
+            asked |= {"model": "gpt-4o", "messages": [{"role": "user", "content": says}]}
         else:
             asked |= {"assistant_id": "asst_bench"}
         body = json.dumps(asked).encode()

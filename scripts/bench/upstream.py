@@ -48,6 +48,15 @@ def run_body(id: str) -> bytes:
     return json.dumps(run).encode()
 
 
+def run_answer(head: bytes) -> bytes:
+    """The response to a request for a run."""
+    body = run_body(head.split(b" ", 2)[1].rsplit(b"/", 1)[1].decode())
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+        len(body),
+        body,
+    )
+
+
 class Responder(asyncio.Protocol):
     """Answers each request head; the requests have no bodies."""
 
@@ -63,12 +72,7 @@ class Responder(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *heads, self._buffer = (self._buffer + data).split(b"\r\n\r\n")
         for head in heads:
-            id = head.split(b" ", 2)[1].rsplit(b"/", 1)[1].decode()
-            body = run_body(id)
-            self._transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-            )
+            self._transport.write(run_answer(head))
 
 
 def tls(cert: str) -> ssl.SSLContext:
