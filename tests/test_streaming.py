@@ -221,13 +221,13 @@ class Gated(GatedStream):
 class StreamWire(Wire):
     """Answers with a gated stream; wait hooks stay open until the test completes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, framing: bytes = b"transfer-encoding: chunked") -> None:
         self.gated = Gated()
         self.waiting: list[streaming.CallgateWaitHook] = []
         self.finished: list[http.HTTPFlow] = []
         super().__init__()
         self.from_client(b"POST / HTTP/1.1\r\nhost: api.test\r\ncontent-length: 0\r\n\r\n")
-        self.from_server(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        self.from_server(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % framing)
 
     def hook(self, command: commands.StartHook) -> bool:
         if isinstance(command, streaming.CallgateWaitHook):
@@ -249,6 +249,13 @@ class StreamWire(Wire):
     @property
     def got(self) -> bytes:
         return self.sent.get(self.context.client, b"")
+
+
+def test_body_that_is_not_chunked_goes_out_as_it_is() -> None:
+    wire = StreamWire(b"connection: close")
+    wire.gated.ready = b"text"
+    wire.from_server(b"text")
+    assert wire.got.endswith(b"\r\n\r\ntext")
 
 
 def test_held_events_go_out_when_the_gate_says_so_and_one_hook_waits() -> None:
