@@ -154,7 +154,7 @@ class Gate:
         for some, decision, delivery in zip(records, decisions, deliveries, strict=True):
             if kept[decision.call.key].trace == decision.trace:
                 if delivery:
-                    self._delivered[decision.call.key, delivery] = None
+                    self._delivered[hash((decision.call.key, delivery))] = None
                 self._tell(some)
                 approval = decision.approval
                 is_asked = approval is not None and approval.state is ApprovalState.PENDING
@@ -165,9 +165,10 @@ class Gate:
     def _sure_delivery(self, decision: Decision) -> str | None:
         """What is to be recorded together with the decision, see `decide`."""
         delivery = sure_delivery(decision, self._rules.mode)
-        if delivery is None or (key := (decision.call.key, delivery)) in self._delivered:
+        if delivery is None:
             return None
-        return None if key in self._delivering else delivery
+        key = (decision.call.key, delivery)
+        return None if hash(key) in self._delivered or key in self._delivering else delivery
 
     def _recorded(self, decision: Decision, policy: str, delivery: str | None) -> list[Record]:
         judged: Record = record.call_record(
