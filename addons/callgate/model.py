@@ -107,6 +107,10 @@ class Reason(StrEnum):
         "SENSITIVE_FILE",
         "an argument opens a credential store or a system file, or climbs out of its folder",
     )
+    GATE_TAMPERING = (
+        "GATE_TAMPERING",
+        "the call would open, end or go around the gate itself",
+    )
     SSRF = "SSRF", "an argument leads to a metadata service, an inside host or a local file"
     EXTERNAL_EXFILTRATION = (
         "EXTERNAL_EXFILTRATION",

@@ -33,6 +33,7 @@ def test_every_family_of_the_policy_has_its_findings() -> None:
         (Reason.SSRF, Effect.DENY, Effect.REQUIRE_APPROVAL),
         (Reason.EXTERNAL_EXFILTRATION, Effect.REQUIRE_APPROVAL, Effect.REQUIRE_APPROVAL),
         (Reason.SENSITIVE_FILE, Effect.REQUIRE_APPROVAL, Effect.REQUIRE_APPROVAL),
+        (Reason.GATE_TAMPERING, Effect.DENY, Effect.REQUIRE_APPROVAL),
         (Reason.READ_THEN_WRITE, Effect.REQUIRE_APPROVAL, Effect.REQUIRE_APPROVAL),
         (Reason.UNTRUSTED_ARGUMENT, Effect.REQUIRE_APPROVAL, Effect.REQUIRE_APPROVAL),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callgate.detectors.base import Detector
 from callgate.detectors.code.detector import Code
+from callgate.detectors.doors import Doors
 from callgate.detectors.files.detector import Files
 from callgate.detectors.inspector import ACTS_FROM, Inspector
 from callgate.detectors.network.detector import Network
@@ -21,6 +22,7 @@ DETECTORS: dict[str, type[Detector]] = {
     "code": Code,
     "sql": Sql,
     "network": Network,
+    "gate": Doors,
 }
 """By name; the order is the order of findings within one string."""
 

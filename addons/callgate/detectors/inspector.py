@@ -41,6 +41,7 @@ _OF_COMMANDS = (
     Reason.SENSITIVE_FILE,
     Reason.SSRF,
     Reason.EXTERNAL_EXFILTRATION,
+    Reason.GATE_TAMPERING,
 )
 _AS_NAMED: Mapping[str, str] = {}
 _PROGRAM_FIELDS = COMMAND_FIELDS | {"program", "executable"}

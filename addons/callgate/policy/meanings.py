@@ -15,7 +15,9 @@ from callgate.errors import Fault, PolicyError
 from callgate.policy.document import Document, plain
 
 FAMILIES = tuple(
-    str.split("secrets pii shell sql ssrf exfiltration files read_then_write untrusted_argument")
+    str.split(
+        "secrets pii shell sql ssrf exfiltration files gate read_then_write untrusted_argument"
+    )
 )
 """Of findings: the keys below `detectors:`."""
 

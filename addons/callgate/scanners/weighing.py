@@ -64,6 +64,7 @@ FAMILIES: Mapping[str, Family] = {
     Reason.SENSITIVE_FILE: Family(
         "files", 0.8, {"high": "require_approval", "medium": "require_approval", **_RUINOUS}
     ),
+    Reason.GATE_TAMPERING: Family("gate", 0.9, {"high": "deny", "medium": "require_approval"}),
     Reason.READ_THEN_WRITE: Family(
         "read_then_write", 0.7, {"high": "require_approval", "medium": "require_approval"}
     ),
