@@ -340,6 +340,48 @@ async def test_pending_call_that_nobody_decides_on_is_answered_with_a_notice() -
     assert "APPROVAL_EXPIRED" in str(at.api.submitted)
 
 
+class Foundry(Api):
+    """A run of Azure AI Foundry that asks for consent to calls of an MCP server."""
+
+    def run(self) -> Json:
+        run = super().run()
+        if run["required_action"]:
+            listed = [
+                {"type": "mcp", "server_label": "shop", "id": one["id"], **one["function"]}
+                for one in self.rounds[0]
+            ]
+            run["required_action"] = {
+                "type": "submit_tool_approval",
+                "submit_tool_approval": {"tool_calls": listed},
+            }
+        return run
+
+    def submit(self, request: Request) -> Response:
+        said = json.loads(request.body)
+        if set(said) - {"stream"} != {"tool_approvals"}:
+            return Response(400, (), b'{"error":{"message":"it waits for approvals"}}')
+        self.submitted += [{one["tool_call_id"]: one["approve"] for one in said["tool_approvals"]}]
+        self.done.append(self.rounds.pop(0))
+        return reply(self.run())
+
+
+async def test_consent_to_denied_calls_alone_is_declined_so_that_the_run_goes_on() -> None:
+    api = Foundry([WIPE, tool("wipe", "call_e")])
+    at = bench(mode=Mode.WITHHOLD, api=api)
+
+    run = await at.poll()
+
+    assert run["status"] == "queued"
+    assert api.submitted == [{"call_d": False, "call_e": False}]
+
+
+async def test_consent_is_to_the_arguments_as_the_api_knows_them() -> None:
+    # taken out of what the app sees, a secret would still reach the server that the API calls
+    outcome, _ = await bench(api=Foundry([leak()])).respond(Foundry([leak()]).run())
+
+    assert told(forwarded(outcome)) == ("enforce", "deny")
+
+
 async def test_approved_call_is_delivered_redacted() -> None:
     at = bench([leak("call_p", "pay")], mode=Mode.WITHHOLD)
     await at.poll()

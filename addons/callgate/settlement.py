@@ -20,7 +20,7 @@ from callgate.judgement import is_undecided
 from callgate.lookup import Lookup, calls_of
 from callgate.model import Decision, Effect
 from callgate.surfaces.base import Endpoint, Turn
-from callgate.turns import notices
+from callgate.turns import substitutes
 from callgate.upstream import StreamingUpstream
 
 _log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Settlement:
         if turn in self._settled and (moved := await self._look(endpoint, request, turn)):
             return moved
         submit = endpoint.surface.settlement(
-            request, turn.scope, notices(denied), is_streaming=False
+            request, turn.scope, substitutes(denied), is_streaming=False
         )
         answer = await self._upstream.send(submit)
         if answer.status >= 300:
@@ -113,7 +113,7 @@ class Settlement:
             if turn in self._settled:
                 return
             submit = endpoint.surface.settlement(
-                request, scope, notices([denied]), is_streaming=False
+                request, scope, substitutes([denied]), is_streaming=False
             )
             try:
                 answer = await self._send_early(submit)
@@ -149,7 +149,7 @@ class Settlement:
 
         Raises UpstreamError when the API does not take them, StoreError as in `settle`.
         """
-        submit = endpoint.surface.settlement(request, scope, notices(denied), is_streaming=True)
+        submit = endpoint.surface.settlement(request, scope, substitutes(denied), is_streaming=True)
         await self._gate.delivered(denied, "withheld")
         async with self._upstream.open(submit) as chunks:
             await self._gate.append([record.notice_record(d, self._gate.mode) for d in denied])

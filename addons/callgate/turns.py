@@ -12,7 +12,7 @@ from callgate.judgement import awaits_person, is_undecided
 from callgate.lookup import calls_of
 from callgate.model import Decision, Effect, ToolCall
 from callgate.outcome import RefusedError, not_answerable
-from callgate.surfaces.base import Turn
+from callgate.surfaces.base import Substitute, Turn
 from callgate.toolbox import Toolbox
 
 
@@ -70,6 +70,11 @@ def refuse_unanswerable(turns: Iterable[Turn], decisions: Sequence[Decision]) ->
     for decision in decisions:
         if decision.effect is Effect.DENY and decision.call.id in ids:
             raise RefusedError(not_answerable(decision))
+
+
+def substitutes(decisions: Iterable[Decision]) -> list[Substitute]:
+    """What stands in for the results of denied calls."""
+    return [Substitute(d.call.id, annotation.notice(d), d.call.kind) for d in decisions]
 
 
 def notices(decisions: Iterable[Decision]) -> dict[str, str]:

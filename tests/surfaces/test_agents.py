@@ -281,7 +281,8 @@ def test_denied_calls_are_answered_by_events_of_the_session() -> None:
     [call, asked] = read(session(action(), approval()))
     for turn, key in ((call, "error"), (asked, "response")):
         id = turn.calls[0].id
-        sent = AGENTS.settlement(request(SESSIONS), turn.scope, {id: NOTICE}, is_streaming=False)
+        notices = [Substitute(id, NOTICE)]
+        sent = AGENTS.settlement(request(SESSIONS), turn.scope, notices, is_streaming=False)
         assert (sent.method, sent.target) == ("POST", EVENTS)
         [event] = json.loads(sent.body)["events"]
         assert key in event

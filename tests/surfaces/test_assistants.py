@@ -685,7 +685,8 @@ def test_own_requests_keep_base_path_and_version_and_drop_paging(
     sent = request(target, method)
 
     (retrieve, first), (steps, second) = ASSISTANTS.lookups(sent, "thread_1/run_1")
-    settlement = ASSISTANTS.settlement(sent, "thread_1/run_1", {"a": NOTICE}, is_streaming=False)
+    notices = [Substitute("a", NOTICE)]
+    settlement = ASSISTANTS.settlement(sent, "thread_1/run_1", notices, is_streaming=False)
 
     assert (first.method, first.target) == ("GET", run_path + (f"?{query}" if query else ""))
     both = f"{query}&limit=100" if query else "limit=100"
@@ -700,6 +701,18 @@ def test_own_requests_keep_base_path_and_version_and_drop_paging(
     assert retrieve.scope == steps.scope == "thread_1/run_1"
 
 
+@pytest.mark.parametrize("is_streaming", [False, True])
+def test_consent_is_declined_and_outputs_get_the_notice(is_streaming: bool) -> None:
+    notices = [Substitute("a", NOTICE), Substitute("b", NOTICE, "mcp_approval_request")]
+    sent = ASSISTANTS.settlement(request(RUN), "t/r", notices, is_streaming=is_streaming)
+
+    assert canonical.parse(sent.body) == {
+        "tool_outputs": [{"tool_call_id": "a", "output": NOTICE}],
+        "tool_approvals": [{"tool_call_id": "b", "approve": False}],
+        **({"stream": True} if is_streaming else {}),
+    }
+
+
 @pytest.mark.parametrize(
     "id", ["a b", "a%2Fb?c#d", "../../x", "é", "x;y", "a\ud800\udcff\r\n"], ids=ascii
 )
@@ -707,7 +720,7 @@ def test_ids_can_not_lead_an_own_request_elsewhere(id: str) -> None:
     sent = request(RUN)
 
     targets = [one.target for _, one in ASSISTANTS.lookups(sent, f"thread_1/{id}")]
-    targets.append(ASSISTANTS.settlement(sent, f"thread_1/{id}", {}, is_streaming=False).target)
+    targets.append(ASSISTANTS.settlement(sent, f"thread_1/{id}", (), is_streaming=False).target)
     targets.append(ASSISTANTS.owner(sent, id)[1].target)
 
     for target in targets:

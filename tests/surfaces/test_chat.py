@@ -312,7 +312,7 @@ def test_the_api_keeps_nothing_that_could_be_asked_for() -> None:
     with pytest.raises(ValueError, match="inherit"):
         CHAT.owner(request(), "a")
     with pytest.raises(ValueError, match="wait"):
-        CHAT.settlement(request(), "", {}, is_streaming=False)
+        CHAT.settlement(request(), "", (), is_streaming=False)
 
 
 @pytest.mark.skipif(not RECORDED.exists(), reason="no recorded traffic here")

@@ -113,7 +113,7 @@ def test_nothing_else_is_known_of_such_a_path() -> None:
     with pytest.raises(ValueError, match="inherit"):
         ELSEWHERE.owner(request(), "")
     with pytest.raises(ValueError, match="answer"):
-        ELSEWHERE.settlement(request(), "", {}, is_streaming=False)
+        ELSEWHERE.settlement(request(), "", (), is_streaming=False)
 
 
 def test_event_with_two_readings_is_refused() -> None:

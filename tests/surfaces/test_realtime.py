@@ -288,7 +288,7 @@ def test_only_the_connection_shows_calls_and_takes_results() -> None:
     surface = Realtime()
     assert surface.lookups(request(), "sessions/sess_1") == []
     with pytest.raises(ValueError, match="own connection"):
-        surface.settlement(request(), "sessions/sess_1", {}, is_streaming=False)
+        surface.settlement(request(), "sessions/sess_1", (), is_streaming=False)
     with pytest.raises(ValueError, match="inherits"):
         surface.owner(request(), "asst_1")
     with pytest.raises(ValueError, match="inherits"):

@@ -800,7 +800,7 @@ def test_what_does_not_apply_is_an_error() -> None:
     with pytest.raises(ValueError, match="inherit no tools"):
         RESPONSES.inherit_tools({}, {})
     with pytest.raises(ValueError, match="next request"):
-        RESPONSES.settlement(request(), "responses/resp_1", {}, is_streaming=False)
+        RESPONSES.settlement(request(), "responses/resp_1", (), is_streaming=False)
     with pytest.raises(ValueError, match="not a request"):
         RESPONSES.lookups(request("/v1/models"), "responses/resp_1")
 

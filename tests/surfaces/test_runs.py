@@ -167,12 +167,13 @@ def test_a_run_that_asks_for_nothing_has_no_turn(action: Json) -> None:
     assert read(run(status="completed", required_action=action)) == []
 
 
-def test_calls_that_need_a_person_are_found_and_not_settled_with_outputs() -> None:
+def test_calls_that_the_api_runs_once_the_app_consents_are_told_as_such() -> None:
     turn = only(read(approval_run(mcp_call("a"), mcp_call("b"))))
 
-    assert [(one.id, one.kind) for one in turn.calls] == [("a", "mcp"), ("b", "mcp")]
+    asked = "mcp_approval_request"
+    assert [(one.id, one.kind) for one in turn.calls] == [("a", asked), ("b", asked)]
     assert turn.is_waiting
-    assert not turn.is_settleable
+    assert turn.is_settleable
 
 
 @pytest.mark.parametrize(

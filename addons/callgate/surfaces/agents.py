@@ -200,12 +200,14 @@ class Agents(Surface):
         ]
 
     def settlement(
-        self, request: Request, scope: str, notices: Mapping[str, str], *, is_streaming: bool
+        self, request: Request, scope: str, notices: Sequence[Substitute], *, is_streaming: bool
     ) -> Request:
         """See `Surface.settlement`: failed results with the notices; a request is declined."""
         session = agent_sessions.answered_by(scope).session
         path = f"{_base(request)}/agents/sessions/{quoted(session)}/events"
-        body = canonical.dump({"events": agent_inputs.denials(scope, notices)})
+        body = canonical.dump(
+            {"events": agent_inputs.denials(scope, {one.call_id: one.text for one in notices})}
+        )
         return request.with_target("POST", with_query(path, query_of(request.query)), body)
 
 

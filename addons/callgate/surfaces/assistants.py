@@ -15,7 +15,7 @@ from callgate import canonical
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request, segments
-from callgate.model import SurfaceName, ToolResult
+from callgate.model import CONSENTED, SurfaceName, ToolResult
 from callgate.surfaces import runs
 from callgate.surfaces.base import (
     Endpoint,
@@ -205,16 +205,21 @@ class Assistants(Surface):
         ]
 
     def settlement(
-        self, request: Request, scope: str, notices: Mapping[str, str], *, is_streaming: bool
+        self, request: Request, scope: str, notices: Sequence[Substitute], *, is_streaming: bool
     ) -> Request:
-        """See `Surface.settlement`: `submit_tool_outputs` with the notices."""
+        """See `Surface.settlement`: `submit_tool_outputs` with the notices; consent is declined."""
         thread, _, run = scope.partition("/")
         path = f"{_base(request)}/threads/{quoted(thread)}/runs/{quoted(run)}"
-        outputs: list[Json] = [{"tool_call_id": id, "output": text} for id, text in notices.items()]
+        document: Object = {"stream": True} if is_streaming else {}
+        for one in notices:
+            key = "tool_approvals" if one.kind in CONSENTED else "tool_outputs"
+            answers = document.setdefault(key, [])
+            assert isinstance(answers, list)  # noqa: S101  for the type checker
+            answers.append({"tool_call_id": one.call_id, **_instead(key, one.text)})
         return request.with_target(
             "POST",
             with_query(f"{path}/submit_tool_outputs", query_of(request.query)),
-            canonical.dump({"tool_outputs": outputs, **({"stream": True} if is_streaming else {})}),
+            canonical.dump(document),
         )
 
 

@@ -280,7 +280,7 @@ class Surface(Protocol):
         ...
 
     def settlement(
-        self, request: Request, scope: str, notices: Mapping[str, str], *, is_streaming: bool
+        self, request: Request, scope: str, notices: Sequence[Substitute], *, is_streaming: bool
     ) -> Request:
         """The request that answers a turn whose calls are all denied."""
         ...

@@ -156,7 +156,7 @@ class Chat(Surface):
         return []
 
     def settlement(
-        self, request: Request, scope: str, notices: Mapping[str, str], *, is_streaming: bool
+        self, request: Request, scope: str, notices: Sequence[Substitute], *, is_streaming: bool
     ) -> Request:
         """See `Surface.settlement`; raises ValueError: no turn is settleable."""
         raise ValueError("chat completions wait for nothing")

@@ -116,7 +116,7 @@ class Elsewhere(Surface):
         return []
 
     def settlement(
-        self, request: Request, scope: str, notices: Mapping[str, str], *, is_streaming: bool
+        self, request: Request, scope: str, notices: Sequence[Substitute], *, is_streaming: bool
     ) -> Request:
         """See `Surface.settlement`; raises ValueError: no turn is settleable."""
         raise ValueError("nobody knows how to answer an unknown turn")

@@ -205,7 +205,7 @@ class Realtime(Surface):
         return []
 
     def settlement(
-        self, request: Request, scope: str, notices: Mapping[str, str], *, is_streaming: bool
+        self, request: Request, scope: str, notices: Sequence[Substitute], *, is_streaming: bool
     ) -> Request:
         """See `Surface.settlement`; only the connection itself takes results."""
         raise ValueError("a realtime session takes results on its own connection only")

@@ -219,7 +219,7 @@ class Responses(Surface):
         raise ValueError("responses inherit no tools")
 
     def settlement(
-        self, request: Request, scope: str, notices: Mapping[str, str], *, is_streaming: bool
+        self, request: Request, scope: str, notices: Sequence[Substitute], *, is_streaming: bool
     ) -> Request:
         """See `Surface.settlement`; raises ValueError: the app's next request answers."""
         raise ValueError("responses are answered by the next request")

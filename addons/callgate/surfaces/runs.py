@@ -50,7 +50,7 @@ def turn_of(endpoint: Endpoint, request: Request, node: Object) -> Turn | None:
         node=node,
         calls=calls,
         is_waiting=waits,
-        is_settleable=waits and not steps and not _asks_for_approval(node),
+        is_settleable=waits and not steps,
         is_polled=True,
         expires_at=_seconds(node.get("expires_at")),
     )
@@ -62,7 +62,7 @@ def _seconds(value: Json) -> float | None:
 
 
 def _asks_for_approval(node: Object) -> bool:
-    """Outputs can not answer such a run, and `settlement` gives nothing else."""
+    """Azure AI Foundry runs such calls itself, as it knows them, once the app has said yes."""
     action = node.get("required_action")
     return isinstance(action, dict) and "submit_tool_approval" in action
 
@@ -195,6 +195,8 @@ def _kind(node: Object, item: Object) -> str:
         raise BodyError("the type of a tool call must be a string")
     if item.get("function") is not None and (not kind or is_step(node)):
         return "function"
+    if _asks_for_approval(node):
+        return "mcp_approval_request"
     return kind or "untyped"
 
 
