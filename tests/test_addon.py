@@ -375,6 +375,32 @@ async def test_body_beyond_the_limit_is_refused_as_such(mark: str, path: str) ->
     assert error_of(flow)
 
 
+@pytest.mark.parametrize("is_observed", [False, True])
+async def test_redirect_to_a_host_that_is_not_gated_is_refused(is_observed: bool) -> None:
+    refusal = Refuse(ApiError("no", "response_not_inspectable", status=502))
+    scripted = Scripted(Forward() if is_observed else refusal)
+    made = guard(scripted)
+    flow = flow_to()
+    await made.requestheaders(flow)
+    flow.response = http.Response.make(307, b"{}", {"location": "https://evil.example/v1"})
+    await made.responseheaders(flow)
+    await made.response(flow)
+    assert flow.response.status_code == (307 if is_observed else 502)
+    assert "location" not in flow.response.headers or is_observed
+    assert "not gated" in scripted.whys[0]
+
+
+async def test_other_addresses_of_the_api_are_not_told() -> None:
+    for path in ("/v1/models", RUN):
+        flow = flow_to(path)
+        made = guard(Scripted(Forward()))
+        await made.requestheaders(flow)
+        headers = {"alt-svc": 'h3=":443"; ma=86400', "content-type": "application/json"}
+        flow.response = http.Response.make(200, b"{}", headers)
+        await made.responseheaders(flow)
+        assert "alt-svc" not in flow.response.headers
+
+
 async def test_protocol_upgrade_is_recorded_as_not_inspected() -> None:
     scripted = Scripted(Forward())
     made = guard(scripted)

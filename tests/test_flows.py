@@ -7,6 +7,7 @@ from mitmproxy import http
 from mitmproxy.test import tflow, tutils
 
 from callgate import flows
+from callgate.hosts import Hosts
 
 
 def flow_to(host: str) -> http.HTTPFlow:
@@ -55,3 +56,24 @@ def test_own_headers_are_stripped_in_any_case_and_set_once() -> None:
     assert list(headers.items()) == [("a", "3")]
     flows.add(headers, (("Callgate-Mode", "enforce"), ("a", "4")))
     assert headers.get_all("a") == ["4"]
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "says"),
+    [
+        (101, "", "another protocol"),
+        (302, "https://evil.example/", "not gated"),
+        (307, "//evil.example/", "not gated"),
+        (308, "/v1/responses", ""),
+        (307, "https://api.openai.com/v1", ""),
+        (302, "", ""),
+        (201, "https://evil.example/", ""),
+        (304, "https://evil.example/", ""),
+    ],
+)
+def test_what_goes_on_where_nobody_reads_is_told(status: int, location: str, says: str) -> None:
+    flow = flow_to("api.openai.com")
+    flow.response = http.Response.make(status, b"", {"location": location} if location else {})
+    said = flows.goes_on_unread(flow, Hosts(["api.openai.com"]))
+    assert says in said
+    assert bool(said) is bool(says)

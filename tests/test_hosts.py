@@ -205,3 +205,52 @@ def test_ports_of_no_proxy_entries_count() -> None:
     assert not hosts.covers("gw.example", 443)
     assert hosts.covers("::1", 9443)
     assert not hosts.covers("::1", 80)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "",
+        "/v1/responses/resp_1?x=1#y",
+        "https://api.openai.com/v1/models",
+        "HTTPS://EU.API.OPENAI.COM:8443",
+        "http://api.openai.com.?x",
+    ],
+)
+def test_redirect_to_a_gated_host_stays_inside(location: str) -> None:
+    assert DEFAULT.leads_inside(location)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://evil.example/v1/chat/completions",
+        "//evil.example/x",
+        "/\\evil.example/x",
+        "\\\\evil.example/x",
+        "https:///evil.example/x",
+        "https:evil.example",
+        "https:/evil.example",
+        "https://api.openai.com@evil.example/",
+        "https://evil.example\\@api.openai.com/",
+        "https://evil.example#@api.openai.com/",
+        "https://api.openai.com.evil.example/",
+        "/\t/evil.example",
+        " https://evil.example",
+        "ftp://api.openai.com/",
+        "javascript:x",
+        "relative/path",
+        "https://[2001:db8::1]/",
+        "https://\uff41pi.openai.com/",
+    ],
+)
+def test_redirect_that_some_client_may_follow_elsewhere_does_not(location: str) -> None:
+    assert not DEFAULT.leads_inside(location)
+
+
+def test_redirect_is_inside_at_the_gated_port_only() -> None:
+    hosts = Hosts(["localhost:9000", "[::1]:443"])
+    assert hosts.leads_inside("http://localhost:9000/x")
+    assert not hosts.leads_inside("http://localhost/x")
+    assert hosts.leads_inside("https://[::1]/x")
+    assert not hosts.leads_inside("http://[::1]/x")

@@ -244,8 +244,7 @@ class Guard:
                 await enforcement.passes_upgraded(flows.request_of(flow))
         elif flow.response.status_code == 101 and endpoint.is_socket:
             flows.add(flow.response.headers, annotation.headers((), enforcement.mode))
-        elif flow.response.status_code == 101:
-            why = "the API would go on in another protocol, which nobody reads"
+        elif why := flows.goes_on_unread(flow, self._hosts):
             outcome = await enforcement.refuse_body(flows.request_of(flow), why, is_request=False)
             if isinstance(outcome, Refuse):
                 flow.metadata[_REFUSE] = outcome.error

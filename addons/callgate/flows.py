@@ -9,7 +9,11 @@ from mitmproxy import http
 
 from callgate import annotation
 from callgate.exchange import ApiError, Headers, Request, Response
+from callgate.hosts import Hosts
 from callgate.model import Mode
+
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+"""Statuses that clients follow by themselves."""
 
 CONVERSATION = "callgate_conversation"
 """What the request's conversation is called, from when it was heard."""
@@ -47,9 +51,12 @@ def _headers(headers: http.Headers) -> Headers:
 
 
 def strip(headers: http.Headers) -> None:
-    """Take out headers that only Callgate writes."""
+    """Take out headers that only Callgate writes, and what leads clients around the proxy.
+
+    `Alt-Svc` names other addresses and HTTP/3 (RFC 7838), which go past redirected connections.
+    """
     for name in list(headers):
-        if name.lower().startswith(annotation.PREFIX):
+        if name.lower().startswith(annotation.PREFIX) or name.lower() == "alt-svc":
             headers.pop(name, None)
 
 
@@ -72,6 +79,19 @@ def is_event_stream(flow: http.HTTPFlow) -> bool:
     assert flow.response is not None  # noqa: S101  for the type checker
     kind: str = flow.response.headers.get("content-type", "")
     return kind.strip().lower().startswith("text/event-stream")
+
+
+def goes_on_unread(flow: http.HTTPFlow, hosts: Hosts) -> str:
+    """Why the exchange would go on where nobody reads it; empty where it would not."""
+    response = flow.response
+    assert response is not None  # noqa: S101  for the type checker
+    if response.status_code == 101:
+        return "the API would go on in another protocol, which nobody reads"
+    if response.status_code in _REDIRECTS and not hosts.leads_inside(
+        response.headers.get("location", "")
+    ):
+        return "the API sends the app on to a host that is not gated"
+    return ""
 
 
 def not_gated(host: str) -> ApiError:

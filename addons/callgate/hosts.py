@@ -11,6 +11,14 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
+_REST = r"[\w.~!$&'()*+,;=:@/?#%-]*"
+_RELATIVE = re.compile(rf"(?:/(?!/){_REST})?", re.ASCII)
+_ABSOLUTE = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[\w.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    rf"(?:[/?#]{_REST})?",
+    re.ASCII | re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -69,6 +77,19 @@ class Hosts:
         if not host:
             return False
         return self._compiled.search(f"{host.rstrip('.').strip('[]')}:{port}") is not None
+
+    def leads_inside(self, location: str) -> bool:
+        """Tell whether a `Location` leads to a gated host, whichever client reads it.
+
+        Only the plainest forms do: clients differ on backslashes, blanks, user names and slashes.
+        """
+        if _RELATIVE.fullmatch(location):
+            return True
+        absolute = _ABSOLUTE.fullmatch(location)
+        if absolute is None:
+            return False
+        port = absolute["port"] or ("443" if absolute["scheme"].lower() == "https" else "80")
+        return self.match(absolute["host"], int(port))
 
     def covers(self, entry: str, port: int | None) -> bool:
         """Tell whether a `NO_PROXY` entry would take a gated host around the proxy.
