@@ -24,11 +24,11 @@ TEXT = {"type": "response.output_text.delta", "item_id": "item_t", "delta": "hel
 class Line:
     """A connection: what the app was sent, in order."""
 
-    def __init__(self, made: Bench) -> None:
+    def __init__(self, made: Bench, target: str = TARGET) -> None:
         self.made = made
         self.got: list[dict[str, Any]] = []
-        upgrade = Request("GET", "https", "api.openai.com", 443, TARGET, (KEY,))
-        endpoint = endpoint_for("GET", segments(TARGET))
+        upgrade = Request("GET", "https", "api.openai.com", 443, target, (KEY,))
+        endpoint = endpoint_for("GET", segments(target))
         assert endpoint is not None
         assert endpoint.is_socket
         self.socket = GuardedSocket(made.enforcement, endpoint, upgrade, self._injected)
