@@ -12,6 +12,10 @@ from callgate.exchange import ApiError, Headers, Request, Response
 from callgate.hosts import Hosts
 from callgate.model import Mode
 
+_LEADING_AROUND = frozenset(
+    ("alt-svc", "x-http-method", "x-http-method-override", "x-method-override")
+)
+
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 """Statuses that clients follow by themselves."""
 
@@ -51,12 +55,13 @@ def _headers(headers: http.Headers) -> Headers:
 
 
 def strip(headers: http.Headers) -> None:
-    """Take out headers that only Callgate writes, and what leads clients around the proxy.
+    """Take out headers that only Callgate writes, and those that lead around it.
 
-    `Alt-Svc` names other addresses and HTTP/3 (RFC 7838), which go past redirected connections.
+    `Alt-Svc` names other addresses and HTTP/3 (RFC 7838), which go past redirected connections;
+    by the others some servers take a request for one of another verb.
     """
     for name in list(headers):
-        if name.lower().startswith(annotation.PREFIX) or name.lower() == "alt-svc":
+        if name.lower().startswith(annotation.PREFIX) or name.lower() in _LEADING_AROUND:
             headers.pop(name, None)
 
 
