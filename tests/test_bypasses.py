@@ -1,6 +1,7 @@
 """The known ways past gates like this one: each has tests, or a reason why it has none.
 
-Numbers and techniques are those of the list that the design was made from.
+Numbers and techniques up to 45 are those of the list that the design was made from, the rest
+our own. `bypasses/places.py` and `bypasses/answers.py` say what `all` surfaces are.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ def row(technique: str, tests: str = "", open: str = "") -> Row:
 ROWS: Mapping[int, Row] = {
     1: row(
         "`stream: true` skips the check",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
         "e2e/calling::withheld_call_is_not_seen_and_its_siblings_go_on "
         "e2e/streams::withheld_call_is_in_no_byte "
         "wayback::results_are_judged_whether_their_answer_is_streamed_or_not",
     ),
     2: row(
         "another endpoint or pass-through path",
+        "e2e/hostile_http::result_of_a_denied_call_does_not_reach_the_api "
         "bypasses/ways_in::call_on_a_path_of_another_maker_is_judged "
         "surfaces/assistants::operations_are_found_behind_any_base_path "
         "surfaces/assistants::no_verb_leads_past_the_gate "
@@ -66,6 +69,7 @@ ROWS: Mapping[int, Row] = {
     ),
     5: row(
         "sensitive text split across events",
+        "bypasses/everywhere::secret_is_redacted_at_every_place "
         "bypasses/ways_in::secret_that_comes_in_pieces_is_redacted "
         "surfaces/realtime_events::arguments_are_replaced_wherever_they_are_told",
         "what the model says to people is no call, and is not searched",
@@ -78,6 +82,7 @@ ROWS: Mapping[int, Row] = {
     ),
     7: row(
         "duplicate JSON keys, parser differentials",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
         "bypasses/ways_in::body_with_a_key_twice_is_refused_both_ways "
         "bypasses/ways_in::event_with_a_key_twice_ends_the_stream "
         "bypasses/ways_in::arguments_with_two_readings_are_denied_everywhere "
@@ -94,6 +99,7 @@ ROWS: Mapping[int, Row] = {
     ),
     9: row(
         "name's case, blanks, homoglyphs, decoration",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
         "bypasses/names::look_alike_of_a_guarded_tool_is_guarded "
         "bypasses/names::look_alike_of_an_allowed_tool_is_not_allowed "
         "bypasses/names::name_that_a_client_has_decorated_is_caught_by_a_glob",
@@ -108,6 +114,7 @@ ROWS: Mapping[int, Row] = {
     ),
     11: row(
         "interleaved calls",
+        "bypasses/everywhere::sibling_of_a_denied_call_is_all_that_is_left "
         "surfaces/chat_events::each_choice_has_its_own_calls_and_all_are_released_together "
         "surfaces/response_events::interleaved_calls_are_told_apart "
         "surfaces/realtime_events::interleaved_calls_are_groups_of_their_own",
@@ -129,18 +136,21 @@ ROWS: Mapping[int, Row] = {
     ),
     15: row(
         "last event repeats the call, or is empty",
+        "bypasses/everywhere::sibling_of_a_denied_call_is_all_that_is_left "
         "surfaces/response_events::empty_output_at_the_end_hides_nothing "
         "surfaces/response_events::hidden_calls_give_way_to_messages_with_the_notice "
         "surfaces/realtime_events::hidden_call_becomes_a_message_wherever_it_is_told",
     ),
     16: row(
         "malformed or cut-off arguments dropped silently",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
         "bypasses/ways_in::call_that_was_cut_off_is_denied_and_recorded "
         "bypasses/ways_in::call_of_an_incomplete_response_is_denied_and_recorded "
         "e2e/bad_input::call_whose_arguments_are_no_clear_json_is_denied",
     ),
     17: row(
         "what fails to parse passes through",
+        "e2e/hostile_http::denied_call_does_not_reach_the_app "
         "enforcement::body_that_can_not_be_read_is_refused "
         "stream::stream_that_can_not_be_read_ends_with_an_error "
         "sockets::what_can_not_be_read_ends_the_connection",
@@ -153,6 +163,7 @@ ROWS: Mapping[int, Row] = {
     ),
     19: row(
         "n > 1: only the first choice",
+        "bypasses/everywhere::second_call_under_the_id_of_an_allowed_one_is_withheld "
         "surfaces/chat::every_choice_with_calls_is_a_turn "
         "surfaces/chat::ids_that_mean_different_calls_in_two_choices_are_refused "
         "surfaces/chat_events::each_choice_has_its_own_calls_and_all_are_released_together",
@@ -175,6 +186,8 @@ ROWS: Mapping[int, Row] = {
     ),
     23: row(
         "compressed bodies, streams, WebSocket messages",
+        "e2e/hostile_http::result_of_a_denied_call_does_not_reach_the_api "
+        "e2e/hostile_http::denied_call_does_not_reach_the_app "
         "enforcement::compressed_bodies_are_read "
         "stream::compressed_streams_are_read "
         "bodies::unknown_and_combined_encodings_are_refused "
@@ -212,6 +225,7 @@ ROWS: Mapping[int, Row] = {
     ),
     29: row(
         "bypass header of the client",
+        "e2e/hostile_http::result_of_a_denied_call_does_not_reach_the_api "
         "addon::headers_that_only_callgate_writes_are_stripped_both_ways "
         "e2e/bad_input::header_of_the_app_is_not_passed_on",
     ),
@@ -221,6 +235,7 @@ ROWS: Mapping[int, Row] = {
     ),
     31: row(
         "empty tool name, missing parameters, JSON-RPC batch",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
         "bypasses/names::missing_arguments_meet_no_constraint "
         "bypasses/names::look_alike_of_an_allowed_tool_is_not_allowed "
         "surfaces/messages::malformed_calls_are_refused",
@@ -228,6 +243,9 @@ ROWS: Mapping[int, Row] = {
     ),
     32: row(
         "call id renamed, history forged",
+        "bypasses/everywhere::result_of_a_denied_call_is_refused_on_every_way "
+        "bypasses/everywhere::result_sent_on_another_surface_is_judged_by_the_call_it_quotes "
+        "bypasses/everywhere::result_of_a_call_that_nobody_was_told_does_not_pass_unjudged "
         "bypasses/ways_back::renamed_call_is_judged_again_by_what_it_says "
         "bypasses/ways_back::"
         "harmless_call_quoted_under_the_denied_ones_id_does_not_help "
@@ -268,12 +286,14 @@ ROWS: Mapping[int, Row] = {
     ),
     37: row(
         "shell: encodings, wrappers, `$IFS`, homoglyphs",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
         "detectors/shell/detector::hidden_or_wrapped_deletion_is_found "
         "detectors/shell/detector::wrappers_without_end_are_a_finding",
         "a program in another language inside a command is not run in thought",
     ),
     38: row(
         "NaN or Infinity in numeric limits",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
         "bypasses/ways_in::arguments_with_two_readings_are_denied_everywhere "
         "policy/checks::what_is_no_plain_number_cannot_be_told "
         "policy/checks::a_second_spelling_does_not_hide_a_large_number",
@@ -291,6 +311,7 @@ ROWS: Mapping[int, Row] = {
     ),
     41: row(
         "the same call by GET, background, webhook, batch",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
         "surfaces/responses::a_response_in_the_background_is_polled "
         "surfaces/responses::one_item_of_a_conversation_is_read "
         "surfaces/response_events::stream_that_begins_in_the_middle_of_a_call_is_held "
@@ -301,6 +322,8 @@ ROWS: Mapping[int, Row] = {
     ),
     42: row(
         "approval reused, arguments changed after it",
+        "bypasses/everywhere::call_that_changes_after_its_verdict_is_judged_anew "
+        "bypasses/everywhere::result_of_a_call_that_waits_for_a_person_is_refused_on_every_way "
         "bypasses/ways_back::approval_is_not_good_for_anything_else "
         "bypasses/ways_back::"
         "quoting_other_arguments_under_an_approved_id_does_not_help "
@@ -323,12 +346,58 @@ ROWS: Mapping[int, Row] = {
     ),
     45: row(
         "ReDoS, deep nesting, huge integers",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
         "bypasses/ways_in::"
         "hostile_arguments_are_decided_soon_and_never_allowed_by_a_limit "
         "policy/names::glob_with_many_stars_is_quick_on_long_names "
         "policy/patterns::long_values_take_linear_time "
         "policy/document::billion_laughs_are_refused_before_they_grow "
         "detectors/shell/detector::script_nested_too_deeply_to_read_is_a_finding",
+    ),
+    46: row(
+        "a call that opens the gate itself",
+        "bypasses/everywhere::call_is_denied_and_can_be_withheld_at_every_place "
+        "detectors/doors::the_gates_own_command_is_found "
+        "detectors/doors::an_end_put_to_the_gate_is_found "
+        "detectors/doors::a_policy_that_is_written_is_found "
+        "detectors/doors::a_way_around_the_gate_asks_a_person "
+        "addon::console_can_not_be_reached_through_the_proxy",
+        "found by the names of things: a process by its number, a file under another name, or a "
+        "program that does it is not seen; run the gate as another user",
+    ),
+    47: row(
+        "redirect or `Alt-Svc` leads the app around",
+        "hosts::redirect_that_some_client_may_follow_elsewhere_does_not "
+        "addon::redirect_to_a_host_that_is_not_gated_is_refused "
+        "addon::other_addresses_of_the_api_are_not_told",
+    ),
+    48: row(
+        "request lengths, verbs, paths that two servers read differently",
+        "e2e/hostile_http::result_of_a_denied_call_does_not_reach_the_api "
+        "flows::own_headers_are_stripped_in_any_case_and_set_once",
+        "HTTP/1.1 trailers: mitmproxy can not read them, the connection ends without an answer",
+    ),
+    49: row(
+        "answer of another type, encoding, status or length than told",
+        "e2e/hostile_http::denied_call_does_not_reach_the_app",
+    ),
+    50: row(
+        "consent to arguments that only the app saw redacted",
+        "judgement::"
+        "what_the_api_runs_with_its_own_arguments_is_not_made_harmless_by_redaction "
+        "delivery::consent_is_to_the_arguments_as_the_api_knows_them "
+        "delivery::consent_to_denied_calls_alone_is_declined_so_that_the_run_goes_on",
+    ),
+    51: row(
+        "one id for two calls, or told otherwise at the next look",
+        "bypasses/everywhere::second_call_under_the_id_of_an_allowed_one_is_withheld "
+        "bypasses/everywhere::call_that_changes_after_its_verdict_is_judged_anew",
+    ),
+    52: row(
+        "approval answered twice, late, or at two gates at once",
+        "approvals::answer_can_not_be_changed "
+        "approvals::expired_approval_can_not_be_given "
+        "approvals::of_two_people_one_decides",
     ),
 }
 
@@ -352,8 +421,35 @@ def is_there(named: str) -> bool:
     return file.is_file() and f"test_{name}" in names_in(file)
 
 
+SURFACES: Mapping[str, str] = {
+    "assistants": "assistants runs run_events",
+    "chat": "chat chat_events messages",
+    "responses": "responses response_events response_group items item_carriers hosted_items",
+    "conversations": "items item_carriers",
+    "agents": "agents agent_items agent_sessions agent_events",
+    "realtime": "realtime realtime_calls realtime_events",
+}
+"""Surface → modules of `tests/surfaces` that are about it."""
+
+
+def surfaces_of(one: Row) -> str:
+    """Where a row's technique is tried; `all` also where no surface plays a part."""
+    modules = {named.partition("::")[0] for named in one.tests}
+    tried = {m.partition("/")[2] for m in modules if m.startswith("surfaces/")}
+    found = [name for name, about in SURFACES.items() if tried & set(about.split())]
+    is_all = "bypasses/everywhere" in modules or not found or len(found) == len(SURFACES)
+    return "all" if is_all else ", ".join(found)
+
+
+def test_page_says_on_which_surfaces_each_row_is_tried() -> None:
+    page = (HERE.parent / "docs" / "bypasses.md").read_text()
+    told = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("| ")]
+    said = {int(cells[0]): cells[-1].strip() for cells in told if cells[0].strip().isdigit()}
+    assert said == {number: surfaces_of(one) for number, one in ROWS.items()}
+
+
 def test_every_known_bypass_has_its_row() -> None:
-    assert sorted(ROWS) == list(range(1, 46))
+    assert sorted(ROWS) == list(range(1, 53))
 
 
 @pytest.mark.parametrize("number", ROWS)
