@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "release",
         "enforcement roster",
         "assembly reloading front",
-        "streaming flows sockets witness tls sharing",
+        "streaming flows sockets witness tls sharing bounds crowd",
         "websockets border",
         "addon console gateway demo",
         "proxy",
@@ -49,8 +49,10 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # A policy file names rules of a detector's, and their faults are its faults.
 SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors"), ("policy", "detectors")}
 
-KNOWS_MITMPROXY = {"addon", "flows", "streaming", "websockets", "proxy", "witness", "tls"}
-KNOWS_MITMPROXY |= {"border", "sharing"}
+KNOWS_MITMPROXY = {
+    *("addon", "border", "bounds", "crowd", "flows", "proxy", "sharing", "streaming", "tls"),
+    *("websockets", "witness"),
+}
 
 MAX_LINES = 400
 

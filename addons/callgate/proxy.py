@@ -29,11 +29,12 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
-from callgate import assembly, ca, reloading, streaming
+from callgate import assembly, bounds, ca, reloading, streaming
 from callgate.addon import Guard
 from callgate.border import Border
 from callgate.console.listener import bind
 from callgate.console.opening import Console, answers
+from callgate.crowd import Crowd, most_connections
 from callgate.errors import SettingsError, StoreError
 from callgate.forms import split_address
 from callgate.front import Front
@@ -81,6 +82,7 @@ class Proxy(Master):
         """Prepare the addons; raises SettingsError for what mitmproxy does not accept."""
         streaming.check_compatible()
         streaming.whole_frames()
+        bounds.install()
         hosts = Hosts(settings.gated_hosts)
         behind = UpstreamProxy.parse(settings.upstream_proxy) if settings.upstream_proxy else None
         super().__init__(options.Options(), with_termlog=False)
@@ -99,6 +101,7 @@ class Proxy(Master):
             proxyauth.ProxyAuth(),
             upstream_auth.UpstreamAuth(),
             self._servers,
+            Crowd(self._servers.connections, most_connections(settings.max_connections)),
             next_layer.NextLayer(),
             ShortLived(lambda: datetime.now(UTC)),
             self.border,
@@ -230,6 +233,7 @@ class ScriptGuard(Guard):
         """Assemble; until then, and if it fails, all traffic to gated hosts is refused."""
         os.umask(0o077)
         streaming.whole_frames()
+        bounds.install()
         self.use(ctx.master.addons.get("proxyserver"))
         authority = ca.ensure(self._settings.home.expanduser(), self._settings.gated_hosts)
         roots = ca.upstream_bundle(authority, self._settings.upstream_ca)

@@ -207,6 +207,11 @@ class Settings(BaseModel):
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="processes of `callgate serve` that share its ports, on Linux"
     )
+    max_connections: Annotated[int, Field(ge=1)] = Field(
+        default=16384,
+        description="connections of apps at the same time; further ones get 503. Fewer where the "
+        "system does not allow two open files for each",
+    )
     proxy_auth: File | None = Field(
         default=None, description="htpasswd file; the user name becomes the agent"
     )

@@ -9,6 +9,7 @@ import typer
 
 from callgate import logs, proxy
 from callgate.cli.settings import fail, resolve, with_settings
+from callgate.crowd import raise_limit
 from callgate.errors import CallgateError
 from callgate.settings import Settings
 from callgate.workers import parent
@@ -26,6 +27,7 @@ def serve(**flags: object) -> None:
         logs.configure(settings)
         announce(settings)
         serving = parent.serve if settings.workers > 1 else proxy.serve
+        raise_limit()
         asyncio.run(serving(settings, policy, _print_ready))
     except CallgateError as error:
         raise fail(error) from error
