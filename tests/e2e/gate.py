@@ -129,14 +129,14 @@ class Gate:
             CALLGATE_HOME=str(self.home), HOME=str(self.home.parent), **self._settings
         )
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run another `callgate` command on the same home."""
         return subprocess.run(
             [sys.executable, "-m", "callgate", *arguments],
             capture_output=True,
             text=True,
             env=self._environment(),
-            timeout=60,
+            timeout=timeout,
         )
 
     def lines(self, *arguments: str) -> list[dict[str, object]]:
