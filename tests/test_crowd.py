@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import resource
@@ -11,7 +12,7 @@ import pytest
 from mitmproxy import connection
 from mitmproxy.proxy.server import ConnectionHandler
 
-from callgate.crowd import Crowd, most_connections, raise_limit
+from callgate.crowd import Crowd, Shortage, most_connections, raise_limit
 
 
 class Writer:
@@ -88,6 +89,25 @@ def test_system_that_allows_less_than_it_says_is_told_of(
     monkeypatch.setattr(resource, "setrlimit", refuse)
     raise_limit()
     assert "only 256" in caplog.text
+
+
+def test_shortage_is_said_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    now = [100.0]
+    shortage = Shortage(lambda: now[0])
+    no_files = OSError(errno.EMFILE, "Too many open files")
+    assert all(shortage.is_told(no_files) for _ in range(5))
+    assert len(caplog.records) == 1
+    now[0] += 11
+    assert shortage.is_told(MemoryError())
+    assert [record.message.rpartition(": ")[2] for record in caplog.records] == [
+        "Too many open files",
+        "no memory",
+    ]
+
+
+@pytest.mark.parametrize("error", [None, ValueError("x"), OSError(errno.ECONNRESET, "reset")])
+def test_other_errors_are_no_shortage(error: object) -> None:
+    assert not Shortage().is_told(error)
 
 
 @pytest.mark.parametrize(

@@ -518,6 +518,19 @@ def test_connection_that_mitmproxy_has_forgotten_to_close_is_closed(is_forgotten
     assert writer.is_closed is is_forgotten
 
 
+def test_client_of_a_server_connection_that_nobody_reads_any_more_is_let_go() -> None:
+    client = connection.Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2))
+    source = connection.Server(address=("api.test", 443))
+    told: list[str] = []
+    transports = {
+        source: SimpleNamespace(writer=SimpleNamespace(close=lambda: told.append("closed"))),
+        client: SimpleNamespace(handler=SimpleNamespace(cancel=told.append)),
+    }
+    handlers: Any = {client.id: SimpleNamespace(transports=transports)}
+    streaming.hang_up(handlers, client, source)
+    assert told == ["closed", "the server's connection has ended"]
+
+
 def test_changed_messages_go_out_in_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket.Fragmentizer, "FRAGMENT_SIZE", 4000)
     streaming.whole_frames()

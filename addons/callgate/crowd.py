@@ -5,10 +5,12 @@ Without descriptors nothing works any more: no connection to the API, no file of
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import resource
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mitmproxy import connection
@@ -19,6 +21,9 @@ from callgate.exchange import ApiError
 _ENOUGH = 1 << 20
 _OWN = 100
 """For the store, the console, questions to scanners and to the API."""
+
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_SILENCE_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +65,29 @@ class Crowd:
         io = handler.transports.get(client) if handler else None
         if io and io.writer:
             io.writer.write(_ANSWER)
+
+
+class Shortage:
+    """Says now and then what is short; asyncio says it a thousand times a second.
+
+    It tries again after a second, so nothing but the log needs care.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives monotonic seconds."""
+        self._clock = clock
+        self._next = 0.0
+
+    def is_told(self, error: object) -> bool:
+        """Tell whether that is what the error says; then it needs no further word."""
+        is_memory = isinstance(error, MemoryError)
+        if not is_memory and not (isinstance(error, OSError) and error.errno in _SHORTAGES):
+            return False
+        if self._clock() >= self._next:
+            self._next = self._clock() + _SILENCE_SECONDS
+            why = error.strerror if isinstance(error, OSError) else "no memory"
+            _log.error("connections can not be served now: %s", why)
+        return True
 
 
 def raise_limit() -> None:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from mitmproxy import ctx, options
 from mitmproxy.addons import (
@@ -34,7 +35,7 @@ from callgate.addon import Guard
 from callgate.border import Border
 from callgate.console.listener import bind
 from callgate.console.opening import Console, answers
-from callgate.crowd import Crowd, most_connections
+from callgate.crowd import Crowd, Shortage, most_connections
 from callgate.errors import SettingsError, StoreError
 from callgate.forms import split_address
 from callgate.front import Front
@@ -87,6 +88,7 @@ class Proxy(Master):
         behind = UpstreamProxy.parse(settings.upstream_proxy) if settings.upstream_proxy else None
         super().__init__(options.Options(), with_termlog=False)
         self._settings = settings
+        self._shortage = Shortage()
         self._servers = proxyserver.Proxyserver()
         self.guard = Guard(
             hosts,
@@ -121,6 +123,12 @@ class Proxy(Master):
             proxyauth=f"@{auth.expanduser()}" if auth else None,
             stream_large_bodies=f"{settings.max_body_mib}m" if observes else None,
         )
+
+    def _asyncio_exception_handler(
+        self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+    ) -> None:
+        if not self._shortage.is_told(context.get("exception")):
+            super()._asyncio_exception_handler(loop, context)
 
     def _set(self, **values: object) -> None:
         try:

@@ -295,11 +295,17 @@ def hang_up(
 
     A client that leaves has the task cancelled twice, by the flow and by the client's own end;
     where the second comes while the first is dealt with, the socket would stay open for good.
+    And a task that ended by itself (without memory to receive into) has told nobody: the client
+    would wait for ever.
     """
     handler = handlers.get(client.id)
     io = handler.transports.get(source) if handler else None
-    if io and io.writer:
-        io.writer.close()
+    if handler is None or io is None or io.writer is None:
+        return
+    io.writer.close()
+    front = handler.transports.get(client)
+    if front and front.handler:
+        front.handler.cancel("the server's connection has ended")
 
 
 def whole_frames() -> None:
