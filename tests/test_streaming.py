@@ -332,6 +332,35 @@ def test_stream_that_the_api_breaks_off_ends_with_what_the_gate_says_of_it() -> 
     assert wire.got.endswith(b"0\r\n\r\n")
 
 
+class RefusingWire(Wire):
+    """Refuses on the response's headers; `response` answers."""
+
+    def hook(self, command: commands.StartHook) -> bool:
+        if isinstance(command, HttpResponseHeadersHook):
+            command.flow.metadata[streaming.REFUSED] = True
+        if isinstance(command, HttpResponseHook):
+            command.flow.response = http.Response.make(502, b"refused")
+        return True
+
+
+@pytest.mark.parametrize("rest", [b"2\r\nxx\r\n", b"2\r\nxx\r\n0\r\n\r\n", b""])
+def test_refused_response_is_answered_before_its_body_has_come(rest: bytes) -> None:
+    wire = RefusingWire()
+    wire.from_client(post(0))
+    wire.from_server(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    got = wire.sent[wire.context.client]
+    assert got.startswith(b"HTTP/1.1 502 ")
+    assert got.endswith(b"refused")
+    assert wire.server in wire.closed
+    wire.from_server(rest)
+    assert wire.sent[wire.context.client] == got
+    wire.server.state = connection.ConnectionState.CLOSED
+    wire.feed(events.ConnectionClosed(wire.server))
+    assert wire.sent[wire.context.client] == got
+    wire.from_client(post(0))
+    assert len(wire.flows) == 2
+
+
 def test_stream_that_is_not_gated_passes() -> None:
     wire = StreamWire()
     flow = wire.flows[0]

@@ -47,8 +47,6 @@ _OF_OLD_BYTES = (
 _KEEP_ALIVE_SECONDS = 15.0
 _ENDPOINT = "callgate_endpoint"
 _OUTCOME = "callgate_outcome"
-_REFUSE = "callgate_refuse"
-"""A refusal decided on the response's headers, carried out when its body has come."""
 
 
 def fails_closed[G: "Guard"](
@@ -247,7 +245,7 @@ class Guard:
         elif why := flows.goes_on_unread(flow, self._hosts):
             outcome = await enforcement.refuse_body(flows.request_of(flow), why, is_request=False)
             if isinstance(outcome, Refuse):
-                flow.metadata[_REFUSE] = outcome.error
+                flow.metadata[streaming.REFUSED] = outcome.error
         elif flows.is_event_stream(flow):
             self._open_stream(flow, endpoint, enforcement)
         elif enforcement.holds:
@@ -270,7 +268,7 @@ class Guard:
             gated = enforcement.open_stream(endpoint, flows.request_of(flow), encoding)
         except BodyError as error:
             if not enforcement.observes:
-                flow.metadata[_REFUSE] = not_deliverable(str(error)).error
+                flow.metadata[streaming.REFUSED] = not_deliverable(str(error)).error
                 return
             flow.response.stream = True
         else:
@@ -288,7 +286,7 @@ class Guard:
         """Annotate, redact or withhold, when the body has come whole."""
         try:
             endpoint = _endpoint(flow)
-            if error := flow.metadata.get(_REFUSE):
+            if error := flow.metadata.get(streaming.REFUSED):
                 self._answer(flow, error)
             elif self._has_calls(flow, endpoint):
                 assert endpoint is not None  # noqa: S101  for the type checker
@@ -360,7 +358,7 @@ class Guard:
     def shut(self, flow: http.HTTPFlow, error: Exception, *, has_body: bool) -> None:
         """Refuse a flow because of an error of our own; `observe` alone lets it pass.
 
-        Without the body the refusal waits for it: mitmproxy would put it into our answer.
+        Without the body, `response` answers: mitmproxy would put the body into our answer.
         """
         _log.error("a hook failed", exc_info=error)
         if self._enforcement is not None and self._enforcement.observes:
@@ -370,7 +368,7 @@ class Guard:
             self._answer(flow, refusal)
         else:
             flow.response.stream = False
-            flow.metadata[_REFUSE] = refusal
+            flow.metadata[streaming.REFUSED] = refusal
 
     def _armed(self) -> Enforcement:
         if self._enforcement is None:

@@ -35,6 +35,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
+    ResponseHeaders,
     ResponseProtocolError,
     ResponseTrailers,
 )
@@ -50,6 +51,9 @@ HELD = "callgate_held"
 
 JUDGING = "callgate_judging"
 """The task that judges a whole body, when it takes long."""
+
+REFUSED = "callgate_refused"
+"""What answers the app is known from the response's headers: its body is not waited for."""
 
 INTERIM_SECONDS = 15.0
 """Between two interim answers to a client that waits."""
@@ -107,6 +111,17 @@ class GuardedStream(HttpStream):
             yield from self._completed(event.command)
         elif not (self._is_closed and isinstance(event, _FROM_SERVER)):
             yield from super()._handle_event(event)
+
+    def state_wait_for_response_headers(
+        self, event: ResponseHeaders
+    ) -> layer.CommandGenerator[None]:
+        """Answer a response that is refused at once: its body may never end."""
+        yield from super().state_wait_for_response_headers(event)
+        if REFUSED in self.flow.metadata and self.server_state == self.state_consume_response_body:
+            self._is_closed = True
+            gone = RequestProtocolError(self.stream_id, "refused by Callgate", ErrorCode.CANCEL)
+            yield SendHttp(gone, self.context.server)
+            yield from self.send_response()
 
     def state_stream_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         """Send what the gate lets through; the end waits for the last verdict."""
@@ -318,6 +333,7 @@ def check_compatible() -> None:
     wanted = ("make_stream", "event_to_child")
     missing = [name for name in wanted if not hasattr(HttpLayer, name)]
     states = (
+        "state_wait_for_response_headers",
         "state_consume_request_body",
         "state_consume_response_body",
         "state_stream_response_body",

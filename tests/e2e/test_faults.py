@@ -224,6 +224,16 @@ def test_api_that_stalls_is_hung_up_on_when_the_app_gives_up(
     assert works(gate, upstream)
 
 
+def test_stream_that_can_not_be_decoded_is_refused_before_it_ends(
+    gate: Gate, upstream: Upstream
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: x-odd\r\n\r\n"
+    upstream.act = upstream.stalls(head + b"data: ")
+    got = asked(gate, upstream, "wiped")
+    assert (got.status, got.error["code"]) == (502, "response_not_inspectable")
+    assert upstream.left.wait(SECONDS)
+
+
 def test_api_that_refuses_or_has_no_name_can_not_be_reached(gate: Gate, upstream: Upstream) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = f"127.0.0.1:{closed.getsockname()[1]}"
