@@ -73,6 +73,18 @@ def test_leaf_is_kept_for_half_its_life_and_then_made_anew(tmp_path: Path) -> No
         assert tls.get_cert(asked).cert != first
 
 
+def test_leaf_of_a_clock_that_was_ahead_is_made_anew(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.now += timedelta(days=400)
+    tls = ShortLived(clock)
+    with taddons.context(tls) as context:
+        context.configure(tls, confdir=str(ca.ensure(tmp_path).folder))
+        asked = asking(context, "api.openai.com", "api.openai.com")
+        first = tls.get_cert(asked).cert
+        clock.now -= timedelta(days=400)
+        assert tls.get_cert(asked).cert != first
+
+
 def test_many_names_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("callgate.tls._KEPT", 3)
     tls = ShortLived(Clock())

@@ -20,7 +20,11 @@ _KEPT = 1000
 @dataclass(frozen=True, slots=True)
 class _Made:
     entry: certs.CertStoreEntry
-    renewed_at: datetime
+    made_at: datetime
+
+    def is_good(self, now: datetime) -> bool:
+        """For half a life; of a clock that has been put back, it is not known how long."""
+        return self.made_at <= now < self.made_at + certificates.LEAF_VALID / 2
 
 
 class ShortLived(tlsconfig.TlsConfig):
@@ -42,8 +46,8 @@ class ShortLived(tlsconfig.TlsConfig):
         host = client.sni or (server.address or client.sockname)[0]
         now = self._clock()
         made = self._made.get(host)
-        if made is None or now >= made.renewed_at:
-            made = _Made(self._sign(host), now + certificates.LEAF_VALID / 2)
+        if made is None or not made.is_good(now):
+            made = _Made(self._sign(host), now)
             if len(self._made) >= _KEPT:
                 self._made.clear()
             self._made[host] = made

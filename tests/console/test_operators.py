@@ -19,7 +19,7 @@ def test_tokens_are_not_kept() -> None:
 
 
 def test_ten_guesses_then_one_in_six_seconds(clock: FakeClock) -> None:
-    guesses = Guesses(clock)
+    guesses = Guesses(lambda: clock().timestamp())
     for _ in range(10):
         assert guesses.wait_seconds("here") == 0
         guesses.count("here")
@@ -37,7 +37,7 @@ def test_ten_guesses_then_one_in_six_seconds(clock: FakeClock) -> None:
 
 
 def test_memory_of_guesses_is_bounded(clock: FakeClock) -> None:
-    guesses = Guesses(clock)
+    guesses = Guesses(lambda: clock().timestamp())
     for number in range(1100):
         guesses.count(str(number))
 

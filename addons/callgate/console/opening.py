@@ -90,7 +90,7 @@ class Console:
             is_ready=is_ready,
             scanner_states=scanner_states,
             clock=clock,
-            guesses=Guesses(clock),
+            guesses=Guesses(),
             sessions=Sessions(clock),
             tally=Tally(store, clock),
             feed=feed,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import datetime
 
 _GUESSES = 10
 _GUESS_BACK_SECONDS = 6.0
@@ -33,20 +33,21 @@ class Operators:
 class Guesses:
     """Ten wrong tokens at once from an address, then one every six seconds."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        """`seconds` never go back: who has to wait does not wait for a clock that was wrong."""
+        self._seconds = seconds
         self._full_at: OrderedDict[str, float] = OrderedDict()
-        """When an address will have all its guesses back, in seconds since 1970."""
+        """When an address will have all its guesses back."""
 
     def wait_seconds(self, address: str) -> int:
         """How long an address has to wait before its next try; 0 where it need not."""
-        owed = self._full_at.get(address, 0) - self._clock().timestamp()
+        owed = self._full_at.get(address, 0) - self._seconds()
         over = owed - (_GUESSES - 1) * _GUESS_BACK_SECONDS
         return max(0, int(over + 0.999))
 
     def count(self, address: str) -> None:
         """Count a wrong token."""
-        now = self._clock().timestamp()
+        now = self._seconds()
         begin = max(now, self._full_at.pop(address, 0))
         self._full_at[address] = begin + _GUESS_BACK_SECONDS
         while len(self._full_at) > _ADDRESSES:
