@@ -287,7 +287,8 @@ CELLS = (
         "what was acknowledged is kept; flows finish or break off",
         "e2e/process::denied_call_is_still_denied_after_kill_9 "
         "e2e/crashes::no_acknowledged_verdict_is_lost_by_kill_9 "
-        "e2e/stream_faults::stream_that_outlives_the_gates_patience_breaks_off",
+        "e2e/stream_faults::stream_that_outlives_the_gates_patience_breaks_off "
+        "e2e/faults::stop_does_not_wait_for_a_scanner_that_hangs",
     ),
     cell(
         _LIFE,

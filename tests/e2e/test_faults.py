@@ -23,6 +23,7 @@ import pytest
 
 from tests.e2e.gate import Answer, Gate, StartGate
 from tests.e2e.reception import client_of
+from tests.standins.interven import KEY, IntervenGateway
 
 POLICY = """\
 version: 1
@@ -313,6 +314,32 @@ def test_slow_reader_does_not_hold_up_others(gate: Gate, upstream: Upstream) -> 
         assert app.recv(1) == b"H"
         assert works(gate, upstream)
         assert pushed.wait(SECONDS)
+
+
+# -- the scanner --------------------------------------------------------------------------
+
+
+def test_stop_does_not_wait_for_a_scanner_that_hangs(
+    start_gate: StartGate, upstream: Upstream
+) -> None:
+    upstream.act = says(answer(run("wiped", "look")))
+    with IntervenGateway() as scanner:
+        scanner.http.is_silent = True
+        gate = start_gate(
+            upstream.host,
+            CALLGATE_SCANNER="interven",
+            INTERVEN_API_KEY=KEY,
+            INTERVEN_GATEWAY_URL=scanner.url,
+            CALLGATE_SCAN_TIMEOUT_SECONDS="120",  # more than a gate is waited for
+            CALLGATE_GRACE_SECONDS="0.1",
+        )
+        with tunnel(gate, upstream) as app:
+            app.sendall(GET)
+            eventually(lambda: bool(scanner.scans))
+            assert gate.stop() == 0
+            app.settimeout(SECONDS)
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                assert app.recv(65536) == b""
 
 
 # -- the machine --------------------------------------------------------------------------

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import os
+import sys
+import threading
 from typing import Any
 
 import typer
@@ -73,4 +77,22 @@ def version(
 
 def main() -> None:
     """Run the command line; exit codes: 0 fine, 1 the answer is no, 2 wrong use."""
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            _leave(end.code)
+        raise
+
+
+def _leave(code: int) -> None:
+    """End at once where Python would wait for a thread: a scanner's gateway that does not answer.
+
+    Everything is closed by now, and nobody is left to hear the answer.
+    """
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if any(not thread.daemon for thread in others):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
