@@ -179,8 +179,8 @@ async def test_calls_under_an_error_status_are_judged_all_the_same() -> None:
     [
         (200, b"x", JsonError("no"), True),
         (200, b"", JsonError("no"), False),
-        (204, b"x", JsonError("no"), False),
-        (205, b"x", JsonError("no"), False),
+        (204, b"x", JsonError("no"), True),
+        (205, b"x", JsonError("no"), True),
         (299, b"x", BodyError("no"), True),
         (300, b"x", JsonError("no"), False),
         (404, b"x", BodyError("unknown encoding"), True),

@@ -294,6 +294,26 @@ async def test_stream_that_can_not_be_read_passes_whole_in_observe_mode(raw: byt
     assert stream.take() == TEXT + raw + asks()
 
 
+@pytest.mark.parametrize("observes", [False, True])
+async def test_fault_of_our_own_in_reading_ends_the_stream_but_for_observe(
+    observes: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: object, event: object) -> None:
+        raise TypeError("unhashable")
+
+    stream = opened(Judge(), observes=observes)
+    monkeypatch.setattr(type(stream._events), "feed", fail)
+    stream.feed(TEXT + asks())
+    stream.finish()
+
+    out = stream.take()
+    assert "a stream's reader failed" in caplog.text
+    assert (out == TEXT + asks()) is observes
+    if not observes:
+        assert error_in(out)["code"] == "response_not_inspectable"
+        assert "TypeError" in error_in(out)["message"]
+
+
 async def test_what_is_held_is_bounded() -> None:
     stream = opened(Judge(), limit=2000)
     stream.feed(begun())

@@ -256,8 +256,8 @@ def content_matters(response: Response, error: BodyError) -> bool:
     """A body that is no JSON, under a status that is no success, is no run.
 
     SDKs raise for it or follow the redirect, and show no call. A success without any body
-    carries no call either.
+    carries no call either; one of those that may have none, but has one, is read as any other.
     """
     if response.status >= 300:
         return not isinstance(error, JsonError)
-    return bool(response.body) and response.status not in (204, 205)
+    return bool(response.body)

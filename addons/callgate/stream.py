@@ -125,7 +125,7 @@ class GatedStream:
         try:
             self._read(content)
             self._check_room()
-        except BodyError as error:
+        except Exception as error:  # noqa: BLE001  mitmproxy's layers go on after an exception
             self._stop_reading(error)
 
     def _read(self, content: bytes) -> None:
@@ -148,7 +148,7 @@ class GatedStream:
                     self._put(part)
             for part in self._events.finish():
                 self._put(part)
-        except BodyError as error:
+        except Exception as error:  # noqa: BLE001  as above
             self._stop_reading(error)
         self._has_ended = True
         self._changed.set()
@@ -157,11 +157,15 @@ class GatedStream:
         for slot in self._slots:
             slot.rest.moved.set()
 
-    def _stop_reading(self, error: BodyError) -> None:
+    def _stop_reading(self, error: Exception) -> None:
+        why = str(error)
+        if not isinstance(error, BodyError):
+            _log.error("a stream's reader failed", exc_info=error)
+            why = f"{type(error).__name__} in the proxy, see its log"
         if not self._observes:
-            self.abort(_not_inspectable(str(error)))
+            self.abort(_not_inspectable(why))
             return
-        _log.warning("a stream is not inspected any more: %s", error)
+        _log.warning("a stream is not inspected any more: %s", why)
         self._is_unread = True
         for held in (*self._events.give_up(), self._seen, self._source.give_up()):
             if held:

@@ -171,8 +171,11 @@ def test_comments_and_what_tells_no_choice_pass() -> None:
         [*pieces(A), FINISH, chunk(delta(tool_calls=[piece(0, arguments="more")]))],
         [*pieces(A), *pieces(call("call_a", "other"), 1), FINISH],
         [*pieces(A), *pieces(call("call_a", "other"), 0, 1), FINISH],
+        [*pieces(A), {**chunk(delta(tool_calls=[piece(0, arguments="")])), "object": ""}, FINISH],
+        [*pieces(A), chunk({"delta": {"tool_calls": [piece(0, arguments="")]}}), FINISH],
+        [*pieces(A), chunk(delta(tool_calls=[{"function": {"arguments": ""}}])), FINISH],
     ],
-    ids=range(22),
+    ids=range(25),
 )
 def test_what_clients_would_read_in_different_ways_is_refused(bad: list[Json]) -> None:
     with pytest.raises(BodyError):

@@ -198,6 +198,14 @@ def test_first_event_that_tells_the_arguments_at_once_is_redacted_too() -> None:
     assert [one["item"]["arguments"] for one in shown] == ['{"x":2}', '{"x":2}']
 
 
+def test_arguments_that_the_first_event_tells_otherwise_are_judged_too() -> None:
+    other = {**A, "arguments": '{"x":2}', "status": "in_progress"}
+    added = {"type": "response.output_item.added", "output_index": 0, "item": other}
+    shown = judged(parts(stream(added, *told(A)[1:])))
+
+    assert {arguments for _, _, arguments in shown} == {'{"x":1}', '{"x":2}'}
+
+
 # -- whole responses ---------------------------------------------------------------------------
 
 

@@ -19,7 +19,6 @@ STREAMS = {
     "no space": b"event:a\ndata:1\n\ndata:  two spaces\n\n",
     "several lines": b"data: {\ndata: }\ndata\n\n",
     "comments": b": hi\n\n: there\ndata: 1\n: in between\ndata: 2\n\n",
-    "mark": b"\xef\xbb\xbfdata: 1\n\ndata: 2\n\n",
     "other fields": b"id: 7\nretry: 10\nx: y\ndata: 1\n\n",
     "no events": b"\n\n\n\n",
     "cut off": b"data: 1\n\ndata: 2\nevent: c",
@@ -60,7 +59,6 @@ def test_every_cut_gives_the_same_events_and_all_the_bytes(stream: bytes) -> Non
         ("no space", [("a", "1"), ("", " two spaces")]),
         ("several lines", [("", "{\n}\n")]),
         ("comments", [("", "1\n2")]),
-        ("mark", [("", "1"), ("", "2")]),
         ("other fields", [("", "1")]),
         ("no events", []),
         ("cut off", [("", "1"), ("c", "2")]),
@@ -122,6 +120,29 @@ def test_reader_gives_up_what_has_not_ended() -> None:
     assert reader.finish() is None
 
 
-def test_mark_before_a_later_line_is_refused_for_some_clients_drop_it() -> None:
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("raw", [MARK + b"data: 1\n\n", b"data: 1\n\n" + MARK + b"data: 2\n\n"])
+def test_mark_before_a_line_is_refused_for_some_clients_drop_it_and_some_the_line(
+    raw: bytes,
+) -> None:
     with pytest.raises(BodyError, match="byte order mark"):
-        read([b"data: 1\n\n\xef\xbb\xbfdata: 2\n\n"])
+        read([raw])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32-le"])
+def test_json_in_another_encoding_is_no_stream_of_events(encoding: str) -> None:
+    with pytest.raises(BodyError, match="NUL"):
+        read(['{"id": 1}\n\n'.encode(encoding)])
+
+
+def test_event_that_sdks_take_for_one_of_another_api_is_refused() -> None:
+    def told(name: str, data: str) -> object:
+        return sse.document(SseEvent(b"", name, data))
+
+    assert told("", '{"id": 1}') == told("response.completed", '{"id": 1}') == {"id": 1}
+    assert told("", " ") is told("", "[DONE] {") is told("thread.run", "[DONE]") is None
+    for name, data in (("thread.run.created", "{}"), ("", "[1]"), ("", "{")):
+        with pytest.raises(BodyError):
+            told(name, data)

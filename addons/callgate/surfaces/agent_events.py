@@ -18,6 +18,7 @@ from callgate.exchange import Request
 from callgate.model import ToolCall
 from callgate.surfaces import agent_items as items
 from callgate.surfaces import agent_sessions as sessions
+from callgate.surfaces import sse
 from callgate.surfaces.agent_items import Object
 from callgate.surfaces.base import Change, Endpoint, Frame, Group, Hidden, Passing, Turn
 from callgate.surfaces.sse import SseEvent
@@ -70,7 +71,7 @@ class EventGroup:
         return [comment, raw] if comment else [raw]
 
     def _changed(self, change: Change) -> bytes:
-        document = _document(self.event)
+        document = sse.document(self.event)
         assert document is not None  # noqa: S101  for the type checker
         for turn in self.read(document):
             sessions.replace_arguments(turn, change.arguments)
@@ -115,7 +116,7 @@ class AgentEvents:
 
     def feed(self, event: SseEvent) -> Iterator[Passing | Group]:
         """See `Events.feed`."""
-        document = _document(event)
+        document = sse.document(event)
         if document is None:
             yield Passing(event.raw)
             return
@@ -208,12 +209,3 @@ def _is_text(kind: str, item: Json) -> bool:
     if kind in _ITEMS:
         return isinstance(item, dict) and not items.answered_id(item)
     return kind in _TEXTS
-
-
-def _document(event: SseEvent) -> Object | None:
-    if event.data is None or not event.data.strip() or event.data.startswith("[DONE]"):
-        return None
-    value = canonical.parse(event.data)
-    if not isinstance(value, dict):
-        raise BodyError("an event's data must be a JSON object")
-    return value

@@ -21,7 +21,7 @@ _RESULT = f"{_INPUT}tool_result"
 _APPROVALS = frozenset((f"{_INPUT}{MCP}_result", f"{_INPUT}{COMPUTER}_result"))
 _REFUSALS = frozenset(("deny", "cancel"))
 _SIGNS = frozenset(("call_id", "request_id"))
-_TEXTS = frozenset(("input_text", "output_text", "text"))
+_TEXTS = ("input_text", "output_text", "text")
 _FIELDS = frozenset(
     str.split("events type call_id turn_id success output error request_id response input")
 )

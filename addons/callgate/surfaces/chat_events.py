@@ -15,7 +15,7 @@ from callgate import canonical
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
-from callgate.surfaces import messages
+from callgate.surfaces import messages, sse
 from callgate.surfaces.base import Change, Frame, Group, Passing, Turn
 from callgate.surfaces.messages import CARRIERS, Object, entries
 from callgate.surfaces.sse import SseEvent
@@ -73,6 +73,8 @@ class Choice:
     """A choice with calls."""
 
     parts: dict[int | None, Part] = field(default_factory=dict)
+    forms: dict[bool, frozenset[str]] = field(default_factory=dict)
+    """How the pieces of legacy and of other calls are told; see `_form`."""
     is_finished: bool = False
 
     def told(self) -> Object:
@@ -230,7 +232,7 @@ class ChatEvents:
 
     def feed(self, event: SseEvent) -> Iterator[Passing | Group]:
         """See `Events.feed`."""
-        document = _document(event)
+        document = sse.document(event)
         if document is None:
             if event.data:
                 yield from self.finish()
@@ -239,7 +241,7 @@ class ChatEvents:
         self._id = self._id or _text(document, "id")
         self._model = self._model or _text(document, "model")
         choices = _choices(document)
-        told = [self._add(choice) for choice in choices]
+        told = [self._add(document, choice) for choice in choices]
         messages.refuse_strays(document, {id(_delta(choice)) for choice in choices})
         finished = {_index(c) for c in choices if c.get("finish_reason") is not None}
         if not any(told) and not (finished and self._open) and _is_text(choices):
@@ -275,7 +277,7 @@ class ChatEvents:
         ]
         yield ChatGroup(events, documents, turns, _ids(opened), self._frame)
 
-    def _add(self, choice: Object) -> bool:
+    def _add(self, document: Object, choice: Object) -> bool:
         """Take in the pieces of calls in a choice; False where it has none."""
         pieces = list(_pieces(_delta(choice)))
         index = _index(choice)
@@ -283,8 +285,12 @@ class ChatEvents:
             return False
         if index in self._over:
             raise BodyError("a tool call goes on after its choice has finished")
-        parts = self._open.setdefault(index, Choice()).parts
+        begun = self._open.setdefault(index, Choice())
+        parts = begun.parts
         for place, piece in pieces:
+            form = _form(document, choice, piece)
+            if begun.forms.setdefault(place is None, form) != form:
+                raise BodyError("some pieces of a choice's tool calls are told in another form")
             if place is not None and place not in parts and place != len(parts.keys() - {None}):
                 # SDKs would put its pieces into another call
                 raise BodyError("the index of a tool call skips another")
@@ -300,15 +306,6 @@ def _ids(opened: Mapping[int, Choice]) -> dict[Place, str]:
         for place, entry in zip(listed, entries(copy.copy(choice.told())), strict=True):
             ids[index, place] = entry.id
     return ids
-
-
-def _document(event: SseEvent) -> Object | None:
-    if event.data is None or not event.data.strip() or event.data.startswith("[DONE]"):
-        return None
-    value = canonical.parse(event.data)
-    if not isinstance(value, dict):
-        raise BodyError("an event's data must be a JSON object")
-    return value
 
 
 def _text(document: Object, key: str) -> str:
@@ -336,6 +333,17 @@ def _delta(choice: Object) -> Object:
     if told and not isinstance(told[0], dict):
         raise BodyError("a delta must be an object")
     return told[0] if told else {}  # type: ignore[return-value]  # checked above
+
+
+def _form(document: Object, choice: Object, piece: Object) -> frozenset[str]:
+    """What apps go by when they put pieces together, as far as it is there.
+
+    openai-python's helper skips what does not say that it is a chunk, and code by hand keeps
+    pieces without an index apart from those that have one.
+    """
+    is_chunk = document.get("object") == "chat.completion.chunk"
+    told = {"chunk": is_chunk, "choice": "index" in choice, "call": "index" in piece}
+    return frozenset(key for key, is_told in told.items() if is_told)
 
 
 def _index(choice: Object) -> int:

@@ -19,7 +19,7 @@ _RUN_BY_APP = frozenset(
         "computer_use_preview"
     )
 )
-_LOADING = frozenset(("additional_tools", "tool_search_output"))
+_LOADING = ("additional_tools", "tool_search_output")
 
 type Holders = Sequence[tuple[Object, str]]
 """What names tools in its `tools`, each with the path to it."""

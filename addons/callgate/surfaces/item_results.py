@@ -27,7 +27,7 @@ _OF_API = frozenset(("program_output", "multi_agent_call_output"))
 """Results that the API gives itself; histories quote them."""
 
 _SIGNS = ("call_id", "output", "approval_request_id")
-_TEXTS = frozenset(("input_text", "output_text", "text"))
+_TEXTS = ("input_text", "output_text", "text")
 _KEYS = {_APPROVED: ("approval_request_id",), _LOCAL_SHELL: ("id", "call_id")}
 _TYPES = {"function": "function_call_output", "custom": "custom_tool_call_output"}
 

@@ -15,9 +15,7 @@ from callgate.surfaces.base import Change, Frame, Turn
 from callgate.surfaces.realtime_items import Object
 from callgate.surfaces.sse import SseEvent
 
-BEGINS = frozenset(
-    ("response.output_item.added", "conversation.item.added", "conversation.item.created")
-)
+BEGINS = ("response.output_item.added", "conversation.item.added", "conversation.item.created")
 PIECE = "response.function_call_arguments.delta"
 WHOLE = "response.function_call_arguments.done"
 NESTED = "response.event"

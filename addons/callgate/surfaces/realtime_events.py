@@ -41,7 +41,7 @@ from callgate.surfaces.realtime_calls import (
 from callgate.surfaces.realtime_items import Object, Placed
 from callgate.surfaces.sse import SseEvent
 
-_PLAIN = frozenset(("conversation.item.deleted", "conversation.item.truncated"))
+_PLAIN = ("conversation.item.deleted", "conversation.item.truncated")
 """Refer to an item by its id, and say nothing of what it asks for."""
 
 _REMEMBERED = 4096

@@ -20,7 +20,7 @@ from callgate.surfaces.base import Change, Substitute
 type Object = dict[str, Json]
 
 APPROVAL = "mcp_approval_request"
-_TOLD = frozenset(("function_call", APPROVAL))
+_TOLD = ("function_call", APPROVAL)
 """Types whose `arguments` come in pieces too."""
 
 _HARMLESS = frozenset(

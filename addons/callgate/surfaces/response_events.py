@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from callgate import canonical
-from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
-from callgate.surfaces import items
+from callgate.surfaces import items, sse
 from callgate.surfaces.base import Endpoint, Frame, Group, Passing, Turn
 from callgate.surfaces.item_carriers import model_of, refuse_stray_calls, scope_of
 from callgate.surfaces.items import Object
@@ -35,9 +33,7 @@ _HOSTED = tuple(
     )
 )
 
-_ENDS = frozenset(
-    str.split("response.completed response.failed response.incomplete response.cancelled")
-)
+_ENDS = ("response.completed", "response.failed", "response.incomplete", "response.cancelled")
 
 
 @dataclass(slots=True)
@@ -107,7 +103,7 @@ class ResponseEvents:
 
     def feed(self, event: SseEvent) -> Iterator[Passing | Group]:
         """See `Events.feed`."""
-        document = _document(event)
+        document = sse.document(event)
         if document is None:
             if event.data:
                 yield from self.finish()
@@ -179,7 +175,7 @@ class ResponseEvents:
         held = lane.held.setdefault(key, Held(document.get("output_index")))
         if held.item:
             _refuse_change(held.item, item)
-        held.item = {**held.item, **item}
+        held.learn(item)
         held.keep(event, document)
         self._note(lane, document)
         if document.get("type") == "response.output_item.done":
@@ -289,12 +285,3 @@ def _refuse_more(item: Object, document: Object) -> None:
     tells = [document[key] != item.get(key) for key in ("arguments", "input") if key in document]
     if document.get("delta") or any(tells):
         raise BodyError("a tool call goes on after its end")
-
-
-def _document(event: SseEvent) -> Object | None:
-    if event.data is None or not event.data.strip() or event.data.startswith("[DONE]"):
-        return None
-    value: Json = canonical.parse(event.data)
-    if not isinstance(value, dict):
-        raise BodyError("an event's data must be a JSON object")
-    return value

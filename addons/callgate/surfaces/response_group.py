@@ -35,11 +35,19 @@ class Held:
     """The stream began in the middle of the call: its first pieces are missing."""
     whole: str | None = None
     """As the event that ends the pieces tells it."""
+    versions: list[str] = field(default_factory=list)
+    """As each event with the whole item tells it."""
 
     def keep(self, event: SseEvent, document: Object) -> None:
         """Hold an event of this call."""
         self.events.append(event)
         self.documents.append(document)
+
+    def learn(self, item: Object) -> None:
+        """Take in the call as one event tells it whole."""
+        self.item = {**self.item, **item}
+        if isinstance(text := item.get(self.key), str):
+            self.versions.append(text)
 
     @property
     def key(self) -> str:
@@ -50,7 +58,7 @@ class Held:
         """The item, and every other way in which an app could put it together."""
         found = [self.item]
         if items.kind_of(self.item) in _SPELLED:
-            for text in ("" if self.is_partial else self.pieces, self.whole):
+            for text in ("" if self.is_partial else self.pieces, self.whole, *self.versions):
                 other = {**self.item, self.key: text}
                 if text and all(text != one.get(self.key) for one in found):
                     found.append(other)

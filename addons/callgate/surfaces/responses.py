@@ -52,10 +52,10 @@ _READS_REQUEST = frozenset(
         "conversations.create items.create decisions.create"
     )
 )
-_MESSAGES = frozenset(("response.create", "response.inject", "response.steer"))
+_MESSAGES = ("response.create", "response.inject", "response.steer")
 """What apps send on a WebSocket with an input; of nothing else it is known where it has one."""
 
-_ADDING = frozenset(("response.inject", "response.steer"))
+_ADDING = ("response.inject", "response.steer")
 """These add to a response that is at work: it does not wait for all its results at once."""
 
 _INPUTS = ("input", "items")

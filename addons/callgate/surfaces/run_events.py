@@ -21,7 +21,7 @@ from callgate.surfaces.messages import refuse_odd_keys
 from callgate.surfaces.runs import Object
 from callgate.surfaces.sse import SseEvent
 
-_ENDS = frozenset(("completed", "failed", "cancelled", "expired", "incomplete", "requires_action"))
+_ENDS = ("completed", "failed", "cancelled", "expired", "incomplete", "requires_action")
 """States after which a step, or a run, asks for nothing more."""
 
 

@@ -1,8 +1,8 @@
 """Server-sent events, incrementally and bounded: bytes in, whole events out, bytes kept.
 
 Source: WHATWG HTML 9.2.6, and the decoders of openai-python (`_streaming.py`) and openai-node
-(`core/streaming.ts`). Lines end with LF, CRLF or CR; a byte order mark at the start is dropped
-from the text, never from the bytes.
+(`core/streaming.ts`). Lines end with LF, CRLF or CR. A byte order mark is refused wherever it
+stands before a field: the standard and openai-node drop the mark, openai-python the field.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from callgate import canonical
+from callgate.canonical import Json
 from callgate.errors import BodyError
 
 _BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
@@ -39,7 +41,6 @@ class SseReader:
         self._max = max_event_bytes
         self._buffer = bytearray()
         self._seen = 0
-        self._is_first = True
 
     def feed(self, chunk: bytes) -> Iterator[SseEvent]:
         """Yield the events that are complete now; raises BodyError for what is no event."""
@@ -70,15 +71,13 @@ class SseReader:
     def _event(self, raw: bytes) -> SseEvent:
         if len(raw) > self._max:
             raise BodyError(f"an event is longer than {self._max} bytes")
-        text = raw
-        if self._is_first:
-            self._is_first = False
-            text = raw.removeprefix(_BOM)
+        if b"\0" in raw:
+            # JSON in UTF-16 or UTF-32, which a client that did not ask for a stream reads
+            raise BodyError("a stream of events holds a NUL")
         name, data = "", None
-        for line in text.splitlines():
+        for line in raw.splitlines():
             if line.startswith(_BOM):
-                # openai-node drops the mark before any line, others do not know such a field
-                raise BodyError("a byte order mark inside a stream of events")
+                raise BodyError("a byte order mark in a stream of events")
             field, _, value = line.partition(b":")
             if field == b"data":
                 part = _text(value.removeprefix(b" "))
@@ -96,6 +95,22 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError as error:
         raise BodyError("an event is not UTF-8") from error
+
+
+def document(event: SseEvent) -> dict[str, Json] | None:
+    """The object that an event holds; None where it tells nothing, or the end.
+
+    Raises BodyError for what is no object, or is called what SDKs know of another API: they put
+    it into one of its events, and apps miss it.
+    """
+    if event.data is None or not event.data.strip() or event.data.startswith("[DONE]"):
+        return None
+    if event.name.startswith("thread."):
+        raise BodyError("an event is called what only the Assistants API has")
+    value = canonical.parse(event.data)
+    if not isinstance(value, dict):
+        raise BodyError("an event's data must be a JSON object")
+    return value
 
 
 def comment(text: str) -> bytes:
