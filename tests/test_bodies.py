@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.bodies import Decoder, decode
+from callgate.bodies import Decoder, decode, refuse_charset
 from callgate.errors import BodyError
 
 MIB = 1 << 20
@@ -294,3 +294,24 @@ def test_piece_of_a_stream_that_becomes_huge_is_refused(encoding: str) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * MIB
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/json",
+        "application/json; charset=utf-8",
+        'a/b;CHARSET="UTF8"',
+        "a/b; charset=",
+        "text/html; charset=iso-8859-1",
+    ],
+)
+def test_charset_that_keeps_ascii_is_read(content_type: str) -> None:
+    refuse_charset(content_type)
+
+
+@pytest.mark.parametrize("name", ["utf-7", "UTF-16", "unicode_escape", "cp037", "hz", "shift_jis"])
+def test_charset_in_which_the_same_bytes_are_other_json_is_refused(name: str) -> None:
+    with pytest.raises(BodyError, match="charset"):
+        refuse_charset(f"application/json ; charset = {name}; x=y")

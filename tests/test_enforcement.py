@@ -162,6 +162,15 @@ async def test_success_without_a_body_carries_no_call(status: int, body: bytes) 
     assert await made.records() == []
 
 
+async def test_body_in_a_charset_that_makes_other_json_of_it_is_refused() -> None:
+    made, headers = bench(), (("content-type", "application/json; charset=utf-7"),)
+    response = Response(200, headers, b'{"object":"list","data":[]}')
+
+    outcome = await made.enforcement.check_response(at(asked()), asked(), response)
+
+    assert code_of(outcome) == "response_not_inspectable"
+
+
 @pytest.mark.parametrize("status", [301, 400, 404, 502])
 async def test_error_page_that_is_no_json_passes(status: int) -> None:
     assert forwarded(await got(bench(), b"<html>", status=status)).body is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 
@@ -11,6 +12,12 @@ import zstandard
 from callgate.errors import BodyError
 
 _STEP = 1 << 20
+
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s;\"']*)", re.ASCII | re.IGNORECASE)
+_LIKE_ASCII = re.compile(
+    r"(?:utf-?8|us-ascii|ascii|(?:iso-?8859-|latin-?)\d{1,2}|(?:windows-|cp)125\d)?", re.ASCII
+)
+"""Charsets in which what structures JSON has its own bytes, and no other bytes mean it."""
 
 
 def decode(raw: bytes, encoding: str, limit: int) -> bytes:
@@ -33,6 +40,17 @@ def decode(raw: bytes, encoding: str, limit: int) -> bytes:
     if len(content) > limit:
         raise BodyError(f"larger than {limit >> 20} MiB")
     return content
+
+
+def refuse_charset(content_type: str) -> None:
+    """Raise BodyError for JSON that a Content-Type says to be written otherwise than ASCII is.
+
+    JSON is UTF-8 (RFC 8259 8.1), and so most clients read it; httpx before 0.25, which openai 1
+    takes, and OkHttp go by the charset: in UTF-7 the same bytes are other JSON.
+    """
+    for name in _CHARSET.findall(content_type):
+        if not _LIKE_ASCII.fullmatch(name.lower()):
+            raise BodyError(f"JSON in the charset {name[:40]!r}")
 
 
 def _zlib(raw: bytes, limit: int, window: int) -> bytes:

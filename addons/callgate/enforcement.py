@@ -139,6 +139,7 @@ class Enforcement:
                 response.body, response.header("content-encoding"), self._choices.max_bytes
             )
             document = canonical.parse(content)
+            bodies.refuse_charset(response.header("content-type"))
         except BodyError as error:
             if endpoint.is_overheard or not content_matters(response, error):
                 return plain
