@@ -43,7 +43,10 @@ def mutate(raw: bytes, dice: Dice, others: Sequence[bytes] = ()) -> bytes:
     if case is None:
         return _bytes(raw, dice)
     for _ in range(dice.choice((1, 1, 1, 2, 2, 3, 4))):
-        case = _change(case, dice, others)
+        try:
+            case = _change(case, dice, others)
+        except RecursionError:  # as deep as documents get
+            break
     return case.written()
 
 

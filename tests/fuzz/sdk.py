@@ -113,7 +113,7 @@ def calls_in(node: object) -> Iterator[Seen]:
     elif isinstance(node, openai.BaseModel):
         yield from _called(node)
         for key in type(node).model_fields:
-            if key not in ("tools", "function", "custom", "function_call"):
+            if key not in ("tools", "content", "function", "custom", "function_call"):
                 yield from calls_in(getattr(node, key, None))
 
 

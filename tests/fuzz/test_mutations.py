@@ -28,3 +28,8 @@ def test_same_dice_make_the_same_case_and_others_another(target: str) -> None:
 
 def test_bytes_that_are_no_case_are_mutated_too() -> None:
     assert len({mutate(b"x", random.Random(n)) for n in range(MANY)}) > 10
+
+
+def test_document_that_can_hardly_be_deeper_is_mutated_too() -> None:
+    deep = b"POST /v1/responses\n\n" + b'{"output":' + b"[" * 900 + b"]" * 900 + b"}"
+    assert all(Case.read(mutate(deep, random.Random(n))) for n in range(MANY))
