@@ -14,7 +14,8 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,8 @@ PIECES = 4
 _serial = itertools.count()
 
 type Object = dict[str, object]
+type Answer = Callable[[bytes, bytes, StreamWriter], Awaitable[None]]
+"""To the head and the body of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,29 +170,41 @@ async def told(story: Story, plot: Plot) -> AsyncIterator[bytes]:
         yield event
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            if head.startswith(b"GET "):
-                writer.write(run_answer(head))
-                continue
-            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-            plot = Plot.of(await reader.readexactly(length))
-            story: Story = Run() if b"/threads/" in head else Chat()
-            writer.write(_HEAD)
-            async for event in told(story, plot):
-                writer.write(b"%x\r\n%b\r\n" % (len(event), event))
-                await writer.drain()
-            writer.write(b"0\r\n\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass  # the client has left
-    finally:
-        writer.close()
+async def tell(writer: StreamWriter, story: Story, plot: Plot) -> None:
+    """The whole response, event by event."""
+    writer.write(_HEAD)
+    async for event in told(story, plot):
+        writer.write(b"%x\r\n%b\r\n" % (len(event), event))
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
+
+
+async def answer(head: bytes, body: bytes, writer: StreamWriter) -> None:
+    if head.startswith(b"GET "):
+        writer.write(run_answer(head))
+    else:
+        await tell(writer, Run() if b"/threads/" in head else Chat(), Plot.of(body))
+
+
+def answering(answer: Answer) -> Callable[[StreamReader, StreamWriter], Awaitable[None]]:
+    """A server's connection, for one request after another."""
+
+    async def connected(reader: StreamReader, writer: StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                _, is_sized, rest = head.lower().partition(b"content-length:")
+                length = int(rest.split(b"\r\n")[0]) if is_sized else 0
+                await answer(head, await reader.readexactly(length), writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the client has left
+        finally:
+            writer.close()
+
+    return connected
 
 
 async def main(cert: str) -> None:
-    server = asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls(cert), backlog=512)
+    server = asyncio.start_server(answering(answer), "127.0.0.1", 0, ssl=tls(cert), backlog=512)
     await serve(await server)
 
 

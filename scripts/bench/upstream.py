@@ -16,12 +16,12 @@ from typing import override
 _SIZE = 1900
 
 
-def run_call(id: str) -> dict[str, object]:
+def run_call(id: str, tool: str = "get_weather") -> dict[str, object]:
     """A call with arguments of its own."""
     return {
         "id": f"call_{id}",
         "type": "function",
-        "function": {"name": "get_weather", "arguments": json.dumps({"city": f"Oslo {id}"})},
+        "function": {"name": tool, "arguments": json.dumps({"city": f"Oslo {id}"})},
     }
 
 
@@ -50,7 +50,11 @@ def run_body(id: str) -> bytes:
 
 def run_answer(head: bytes) -> bytes:
     """The response to a request for a run."""
-    body = run_body(head.split(b" ", 2)[1].rsplit(b"/", 1)[1].decode())
+    return json_answer(run_body(head.split(b" ", 2)[1].rsplit(b"/", 1)[1].decode()))
+
+
+def json_answer(body: bytes) -> bytes:
+    """The response with this body."""
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
         len(body),
         body,
