@@ -64,6 +64,7 @@ class Wire:
         self.sent: dict[connection.Connection, bytes] = {}
         self.flows: list[http.HTTPFlow] = []
         self.closed: list[connection.Connection] = []
+        self.wakeups: list[commands.RequestWakeup] = []
         self._on_request = on_request
         self.feed(events.Start())
 
@@ -84,6 +85,8 @@ class Wire:
                     command.flow.response = http.Response.make(502, b"refused")
                 if self.hook(command):
                     self.feed(events.HookCompleted(command))
+            elif isinstance(command, commands.RequestWakeup):
+                self.wakeups.append(command)
             elif isinstance(command, commands.CloseConnection):
                 self.closed.append(command.connection)
 

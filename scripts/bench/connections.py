@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from figures import Connections, written
 from load import Route, connect
 from rig import Config, assembled
 
@@ -102,16 +103,26 @@ def _middle(samples: Sequence[Sample], name: str) -> float:
     return statistics.median(getattr(sample, name) for sample in samples)
 
 
+def lines(samples: Samples) -> str:
+    return written(
+        Connections(contestant=name, measure=kind, round=number, cpu_ms=sample.cpu_ms)
+        for (kind, name), some in samples.items()
+        for number, sample in enumerate(some, 1)
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5, help="of all measurements")
     parser.add_argument("--connections", type=int, default=100, help="in each measurement")
+    parser.add_argument("--json", action="store_true", help="lines for `report --take` instead")
     options = parser.parse_args()
     with assembled("upstream.py") as rig:
         configs = [rig.mitmdump(), rig.callgate("callgate")]
-        print(table(asyncio.run(measured(configs, options.connections, options.rounds))))
+        samples = asyncio.run(measured(configs, options.connections, options.rounds))
+    print(lines(samples) if options.json else table(samples), end="" if options.json else "\n")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ import asyncio
 import itertools
 import random
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from figures import Memory, written
 from listening import RUNS, Listener
 from rig import Config, assembled
 
@@ -87,7 +89,7 @@ async def measured(
             await through.run(every)
             samples[config.name].append((done, resident_mb(config)))
         told = ", ".join(f"{name} {values[-1][1]:.1f} MB" for name, values in samples.items())
-        print(f"{done:>7} flows: {told}", flush=True)
+        print(f"{done:>7} flows: {told}", file=sys.stderr, flush=True)
     return samples
 
 
@@ -98,6 +100,15 @@ def growth_mb(samples: Sequence[tuple[int, float]], warm: int) -> float:
     return statistics.median(values[-some:]) - statistics.median(values[:some])
 
 
+def lines(samples: dict[str, list[tuple[int, float]]], warm: int) -> str:
+    return written(
+        Memory(contestant=name, flows=done, rss_mb=mb)
+        for name, looks in samples.items()
+        for done, mb in looks
+        if done >= warm
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -106,12 +117,16 @@ def main() -> None:
     parser.add_argument("--warm", type=int, default=20_000, help="flows before growth counts")
     parser.add_argument("--every", type=int, default=5_000, help="flows between two samples")
     parser.add_argument("--mode", default="enforce", help="of the gate")
+    parser.add_argument("--json", action="store_true", help="lines for `report --take` instead")
     options = parser.parse_args()
     with assembled("event_upstream.py") as rig:
         addon = rig.folder / "streams.py"
         addon.write_text(STREAMS)
         configs = [rig.mitmdump("-s", addon), rig.callgate("callgate", "--mode", options.mode)]
         samples = asyncio.run(measured(configs, options.flows, options.every))
+    if options.json:
+        print(lines(samples, options.warm), end="")
+        return
     counted = options.flows - options.warm
     for name, values in samples.items():
         growth = growth_mb(values, options.warm)

@@ -19,9 +19,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from figures import Workers, written
 from load import Measured, NextPath, Route, ask_once, drive
 from polling import SCENARIOS, path_for, spread
 from rig import Config, assembled
@@ -112,18 +113,30 @@ def table(found: dict[tuple[Kind, int], list[Sample]]) -> str:
     return "\n".join(lines)
 
 
+def lines(found: dict[tuple[Kind, int], list[Sample]]) -> str:
+    return written(
+        Workers(**asdict(kind), workers=many, round=number, per_second=sample.per_second)
+        for (kind, many), samples in found.items()
+        for number, sample in enumerate(samples, 1)
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3, help="length of one measurement")
     parser.add_argument("--repeat", type=int, default=3, help="measurements of each kind")
     parser.add_argument("--store", action="append", choices=STORES, help="these only")
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="these only")
+    parser.add_argument("--json", action="store_true", help="lines for `report --take` instead")
     options = parser.parse_args()
     if not sys.platform.startswith("linux"):
         sys.exit("workers share a port on Linux only")
     found = measure(
         options.store or STORES, options.scenario or SCENARIOS, options.seconds, options.repeat
     )
+    if options.json:
+        print(lines(found), end="")
+        return
     print(f"{os.cpu_count()} cores")
     print(table(found))
 
