@@ -122,6 +122,8 @@ class GatedStream:
         if end := self._source.skip(content, self._recent):
             self._put(Passing(content[:end], is_text=True))
             content = content[end:]
+            if not content and not self._slots:
+                return
         try:
             self._read(content)
             self._check_room()
