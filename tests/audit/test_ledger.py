@@ -221,7 +221,7 @@ def test_unreadable_file_of_heads_is_an_error(tmp_path: Path) -> None:
         made.remembered()
 
 
-async def test_what_an_app_may_have_written_itself_is_redacted(tmp_path: Path) -> None:
+async def test_what_an_app_or_a_model_may_have_written_itself_is_redacted(tmp_path: Path) -> None:
     chain = Ledger(Keys(tmp_path / "keys"), FakeClock(), redact=lambda text: text.upper())
     store = await open_store(f"sqlite:///{tmp_path}/callgate.db", chain=chain)
     await store.append(
@@ -230,7 +230,7 @@ async def test_what_an_app_may_have_written_itself_is_redacted(tmp_path: Path) -
     (record,) = await store.records()
     await store.close()
 
-    assert [record[name] for name in ("path", "why", "message", "tool")] == ["/A", "B", "C", "d"]
+    assert [record[name] for name in ("path", "why", "message", "tool")] == ["/A", "B", "C", "D"]
 
 
 async def test_chain_goes_on_with_a_new_key_once_a_record_names_it(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from callgate.audit.heads import Heads
 from callgate.audit.keys import Key, Keys
@@ -18,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 _HEAD_SECONDS = 1.0
 """The head is kept outside of the store at most this often."""
+
+_NAMES = 4096
+"""Tools' names are few and come again with each record."""
 
 _FREE_TEXTS = ("path", "message", "why")
 
@@ -36,9 +40,11 @@ class Ledger:
         """`stamp` gives what every record says besides its own: versions, policy, weak settings.
 
         `on_committed` is told that there are new records; it must not raise. `redact` takes
-        secrets out of what an app may have put into a URL or a broken body.
+        secrets out of what an app may have put into a URL or a broken body, a model into the
+        name of a tool.
         """
         self._redact = redact
+        self._redact_name = lru_cache(maxsize=_NAMES)(redact)
         self._keys = keys
         self._clock = clock
         self._stamp = stamp
@@ -74,9 +80,11 @@ class Ledger:
         return sealed, head
 
     def _redacted(self, record: Mapping[str, Json]) -> Mapping[str, Json]:
-        """The record without secrets in texts that are an app's own."""
+        """The record without secrets in texts that are an app's own, or a model's."""
         free = {name: record[name] for name in _FREE_TEXTS if name in record}
         clean = {name: self._redact(t) for name, t in free.items() if isinstance(t, str)}
+        if isinstance(tool := record.get("tool"), str):
+            clean["tool"] = self._redact_name(tool)
         return {**record, **clean}
 
     def _line(self, record: Mapping[str, Json], head: Head) -> str:
