@@ -13,7 +13,7 @@ from callgate.errors import CallgateError
 from callgate.exchange import Request
 from callgate.model import Decision, Effect, Mode, SurfaceName, ToolCall
 from callgate.outcome import RefusedError
-from callgate.surfaces.base import Turn
+from callgate.surfaces.base import Substitute, Turn
 from callgate.toolbox import Toolbox
 from tests.deciding import Bench, ScriptedScanner, asked, bench, call
 
@@ -101,6 +101,7 @@ async def test_notices_are_told_by_call_id() -> None:
     [denied] = await decide(made, [turn(call("wipe"))])
 
     assert turns.notices([denied]) == {"call_1": notice(denied)}
+    assert turns.substitutes([denied]) == [Substitute("call_1", notice(denied))]
     assert denied.call.surface is SurfaceName.ASSISTANTS
 
 

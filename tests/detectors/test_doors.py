@@ -170,6 +170,8 @@ def test_looking_at_the_gate_is_no_harm(command: str) -> None:
         ("read_file", {"path": "~/.callgate/callgate-ca.pem"}),
         ("write_file", {"path": "docs/callgate.md", "content": "unset HTTPS_PROXY"}),
         ("search", {"query": "how to stop callgate"}),
+        ("apply_patch", {"diff": "*** Begin Patch\n*** Update File: src/gate.py\n@@\n+callgate"}),
+        ("python", {"code": "import shutil\nshutil.rmtree('/')  # not callgate's business here"}),
     ],
 )
 def test_talk_about_the_gate_is_no_harm(tool: str, arguments: object) -> None:
