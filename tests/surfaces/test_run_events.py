@@ -487,8 +487,15 @@ RENAMED = {"index": 0, "type": "function", "function": {"name": "_safe", "argume
         [*told(A), ("thread.run.step.in_progress", step())],
         [*told(A)[:-1], ("thread.run.queued", told(A)[-1][1])],
         [("", {"event": "thread.run.requires_action", "data": run("requires_action", A)})],
+        [("thread.run.step.delta", {**told(A)[-1][1], "delta": [told(A)[-1][1]["delta"]]})],
     ],
-    ids=["name in pieces", "step begins anew", "piece under another name", "event in an event"],
+    ids=[
+        "name in pieces",
+        "step begins anew",
+        "piece under another name",
+        "event in an event",
+        "list of deltas",
+    ],
 )
 def test_what_sdks_would_put_together_in_another_way_is_refused(
     events: list[tuple[str, Json]],

@@ -15,7 +15,7 @@ from callgate import canonical
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
-from callgate.surfaces import runs
+from callgate.surfaces import runs, sse
 from callgate.surfaces.base import Change, Endpoint, Frame, Group, Passing, Turn
 from callgate.surfaces.messages import refuse_odd_keys
 from callgate.surfaces.runs import Object
@@ -360,11 +360,9 @@ def _without_repeats(told: Turn, run: Turn) -> Turn:
 
 
 def _document(event: SseEvent) -> Object | None:
-    if event.data is None or not event.data.strip() or event.data.startswith("[DONE]"):
+    value = sse.document(event, is_of_run=True)
+    if value is None:
         return None
-    value = canonical.parse(event.data)
-    if not isinstance(value, dict):
-        raise BodyError("an event's data must be a JSON object")
     is_step = event.name.startswith("thread.run.step.")
     if is_step and (event.name == "thread.run.step.delta") != ("delta" in value):
         # SDKs go by the name, and would put the pieces of a call together in another way
@@ -378,9 +376,11 @@ def _document(event: SseEvent) -> Object | None:
 
 
 def _delta_lists(document: Object) -> list[list[Json]]:
-    delta = document.get("delta")
-    details = delta.get("step_details") if isinstance(delta, dict) else None
-    calls = details.get("tool_calls") if isinstance(details, dict) else None
+    calls: Json = document
+    for key in ("delta", "step_details", "tool_calls"):
+        if isinstance(calls, list):
+            raise BodyError("what tells pieces of tool calls must be an object")
+        calls = calls.get(key) if isinstance(calls, dict) else None
     if calls is None:
         return []
     if not isinstance(calls, list):

@@ -97,15 +97,15 @@ def _text(value: bytes) -> str:
         raise BodyError("an event is not UTF-8") from error
 
 
-def document(event: SseEvent) -> dict[str, Json] | None:
+def document(event: SseEvent, *, is_of_run: bool = False) -> dict[str, Json] | None:
     """The object that an event holds; None where it tells nothing, or the end.
 
-    Raises BodyError for what is no object, or is called what SDKs know of another API: they put
-    it into one of its events, and apps miss it.
+    Raises BodyError for what is no object, or has a name that SDKs know of runs where the stream
+    is not `is_of_run`: they put it into one of their events, and apps miss it.
     """
     if event.data is None or not event.data.strip() or event.data.startswith("[DONE]"):
         return None
-    if event.name.startswith("thread."):
+    if event.name.startswith("thread.") and not is_of_run:
         raise BodyError("an event is called what only the Assistants API has")
     value = canonical.parse(event.data)
     if not isinstance(value, dict):
