@@ -329,6 +329,7 @@ def bench(
     advisory: Collection[str] = (),
     choices: Mapping[str, Any] | None = None,
     report: Report | None = None,
+    looks_first: bool = True,
 ) -> Bench:
     clock = clock or FakeClock()
     store = store or MemoryStore(clock)
@@ -350,6 +351,7 @@ def bench(
         lambda: parsed.digest,
         heard.append,
         waiting.append,
+        looks_first=looks_first,
     )
     chosen = Choices(**choices or {})
     lookup = Lookup(api)

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,6 +95,77 @@ async def test_hundred_concurrent_looks_at_one_call_scan_it_once(sql: Store, is_
     assert len(scanner.asked) == 1
     assert {d.trace for d in decisions} == {"trace-of-scripted"}
     assert [r["kind"] for r in await at.records()] == ["call"]
+
+
+class Looked(MemoryStore):
+    """Counts its looks at calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    async def get(self, keys: Sequence[CallKey]) -> dict[CallKey, Decision]:
+        self.looks += 1
+        return await super().get(keys)
+
+    async def put(
+        self, decisions: Sequence[Decision], records: Sequence[Record]
+    ) -> dict[CallKey, Decision]:
+        looks = self.looks
+        kept = await super().put(decisions, records)
+        self.looks = looks  # a look of its own, in the same transaction
+        return kept
+
+
+async def test_new_call_is_not_looked_up_where_a_scan_costs_less() -> None:
+    store = Looked()
+    at = bench(store=store, looks_first=False)
+
+    await at.gate.decide([call()])
+    await at.gate.decide([call()])
+
+    assert store.looks == 0
+    assert [r["kind"] for r in await at.records()] == ["call"]
+
+
+async def test_denial_of_another_process_counts_where_calls_are_not_looked_up() -> None:
+    store, told = Looked(), Verdict("scripted", Effect.DENY, ("FIRST",))
+    first = bench(scanners=[ScriptedScanner(told)], store=store)
+    second = bench(store=store, looks_first=False)
+    [denied] = await first.gate.decide([call()])
+
+    [decision] = await second.gate.decide([call()], is_answer=True)
+
+    assert (decision.effect, decision.reasons) == (Effect.DENY, ("FIRST",))
+    assert decision.trace == denied.trace
+    assert [r["kind"] for r in await second.records()] == ["call"]
+    assert second.told == []
+
+
+async def test_call_that_waits_for_a_person_is_looked_up_and_not_scanned_again() -> None:
+    store = Looked()
+    scanner = ScriptedScanner(Verdict("scripted", Effect.REQUIRE_APPROVAL, ("POLICY_APPROVAL",)))
+    at = bench(scanners=[scanner], store=store, looks_first=False)
+
+    [first] = await at.gate.decide([call()])
+    [second] = await at.gate.decide([call()])
+
+    assert (len(scanner.asked), store.looks) == (1, 1)
+    assert first.approval
+    assert first.approval == second.approval
+
+
+async def test_person_asked_by_another_process_is_not_asked_again() -> None:
+    store = Looked()
+    asking = Verdict("scripted", Effect.REQUIRE_APPROVAL, ("POLICY_APPROVAL",))
+    first = bench(scanners=[ScriptedScanner(asking)], store=store)
+    second = bench(scanners=[ScriptedScanner(asking)], store=store, looks_first=False)
+
+    [asked] = await first.gate.decide([call()])
+    [same] = await second.gate.decide([call()])
+
+    assert asked.approval == same.approval
+    assert len(await store.approvals()) == 1
 
 
 async def test_call_that_waits_for_a_person_is_scanned_once_too() -> None:

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from callgate.errors import ScannerError
 from callgate.judgement import (
     awaits_person,
     combine,
+    failure,
     is_sound,
     is_undecided,
     judge_form,
@@ -273,3 +275,19 @@ def test_delivery_of_what_may_still_change_is_not_sure(mode: Mode) -> None:
 
     assert sure_delivery(combine(call(), [DOWN]), mode) is None
     assert sure_delivery(replace(asked, approval=approval), mode) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (ScannerError("SCANNER_TIMEOUT", "is busy"), ("is busy", "SCANNER_TIMEOUT")),
+        (TimeoutError(), ("took too long", "")),
+        (ValueError(secret()), ("failed with ValueError", "")),
+        (None, ("answered nonsense", "")),
+    ],
+    ids=["told", "late", "raised", "nonsense"],
+)
+def test_failure_is_told_without_what_a_scanner_may_quote(
+    answer: object, said: tuple[str, str]
+) -> None:
+    assert failure(answer) == said

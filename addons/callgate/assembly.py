@@ -267,6 +267,8 @@ async def _engine(
         on_record,
         polling.follow,
         _raw(settings, store),
+        # a gateway asks people, and may cost money: each call is shown to it once
+        looks_first=bool(named.gateways),
     )
     of_results = result_inspector(inspector_of(current, Instructions()))
     await polling.resume()

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from callgate.bounded import trim
 from callgate.canonical import Json
 from callgate.detectors.identifiers import Identifiers, identifiers_in
 from callgate.errors import StoreError
@@ -89,7 +90,7 @@ class Conversations:
 
     def _begin(self, key: str, marks: set[str]) -> None:
         self._begun[key] = marks
-        _bound(self._begun, _NAMES)
+        trim(self._begun, _NAMES)
 
     async def _mark(self, key: str, marks: set[str]) -> None:
         if (begun := self._begun.get(key)) is not None:
@@ -97,7 +98,7 @@ class Conversations:
         if new := [mark for mark in marks if hash((key, mark)) not in self._written]:
             await self._store.mark(key, new)
             self._written.update(dict.fromkeys(hash((key, mark)) for mark in new))
-            _bound(self._written, _MARKS)
+            trim(self._written, _MARKS)
 
     async def _connect(self, surface: SurfaceName, request: Request, known: str) -> None:
         """A connection is a conversation, or goes on with what its first message names."""
@@ -116,7 +117,7 @@ class Conversations:
         if name == first:
             return
         self._first[name] = first
-        _bound(self._first, _NAMES)
+        trim(self._first, _NAMES)
         marks = self._begun.get(first)
         try:
             if marks:
@@ -198,7 +199,7 @@ class Conversations:
         else:
             found = identifiers_in(value)
         self._texts[key] = found
-        _bound(self._texts, _TEXTS)
+        trim(self._texts, _TEXTS)
         return found
 
 
@@ -262,8 +263,3 @@ def _told(request: Request, outgoing: Outgoing) -> str:
         parts = [request.caller(), list(outgoing.said[:2]), outgoing.results[0].call_id]
         return f"told/{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"
     return f"{_NEW}{uuid.uuid4().hex}" if outgoing.said else ""
-
-
-def _bound[K, V](memory: OrderedDict[K, V], most: int) -> None:
-    while len(memory) > most:
-        memory.popitem(last=False)

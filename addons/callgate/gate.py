@@ -16,8 +16,9 @@ from callgate import canonical
 from callgate.approvals import Approvals
 from callgate.audit import record
 from callgate.audit.raw import Raw
-from callgate.errors import CallgateError, ScannerError, StoreError
-from callgate.judgement import combine, is_sound, judge_form, sure_delivery, undecided
+from callgate.bounded import trim
+from callgate.errors import CallgateError, StoreError
+from callgate.judgement import combine, failure, is_sound, judge_form, sure_delivery, undecided
 from callgate.model import (
     QUOTED,
     ApprovalState,
@@ -36,7 +37,7 @@ from callgate.store.outcome import settle
 
 _log = logging.getLogger(__name__)
 
-_SETTLED, _DELIVERED = 2_000, 5_000
+_SETTLED, _SEEN = 2_000, 5_000
 """How many decisions, kilobytes each, and deliveries are known without asking the store: enough
 for what is polled now, and a gate that runs for weeks does not grow."""
 _TRY_AGAIN_SECONDS = 1.0
@@ -77,12 +78,16 @@ class Gate:
         on_record: Callable[[Record], None] | None = None,
         on_asked: Callable[[Decision], None] | None = None,
         raw: Raw | None = None,
+        *,
+        looks_first: bool = True,
     ) -> None:
         """`redact` gives what may be stored of a call's arguments; it may run in a thread.
 
         `on_record` is told of every record that was stored, `on_asked` of every new decision
         that waits for a person; they must not raise. `raw` gives what records keep of raw
-        values; without it, keyed hashes of the whole.
+        values; without it, keyed hashes of the whole. With `looks_first` the store is asked
+        for a call before any scanner is. Where a scan costs less than a look, that is left out
+        for calls that this process has not seen: of several verdicts the store keeps the first.
         """
         self._rules = rules
         self._store = store
@@ -93,9 +98,12 @@ class Gate:
         self._on_record = on_record
         self._on_asked = on_asked
         self.raw = raw or Raw(store.keyed)
+        self._looks_first = looks_first
         self._settled: OrderedDict[CallKey, Decision] = OrderedDict()
         self._delivered: OrderedDict[int, None] = OrderedDict()
         """Hashes of deliveries: a fifth of the room, and one taken for another lacks a record."""
+        self._stored: OrderedDict[int, None] = OrderedDict()
+        """Hashes of the keys of calls that only the store remembers."""
         self._deciding = Once(self._look_up_or_judge)
         self._delivering = Once(self._record_delivery)
 
@@ -123,7 +131,8 @@ class Gate:
     ) -> None:
         known: dict[CallKey, Decision] = {}
         try:
-            known = await self._store.get(list(asked))
+            keys = [key for key in asked if self._looks_first or hash(key) in self._stored]
+            known = await self._store.get(keys) if keys else {}
             self._keep(known.values())
             tell(known)
             new = [question for key, question in asked.items() if key not in known]
@@ -140,26 +149,23 @@ class Gate:
         """Scan, remember and record; raises StoreError."""
         decisions = await asyncio.gather(*(self._scan(call) for call, _ in asked))
         policy = self._policy_digest()
-        deliveries = [
-            self._sure_delivery(decision) if is_shown else None
-            for decision, (_, is_shown) in zip(decisions, asked, strict=True)
-        ]
         records = [
-            self._recorded(decision, policy, delivery)
-            for decision, delivery in zip(decisions, deliveries, strict=True)
+            self._recorded(decision, policy, is_shown=is_shown)
+            for decision, (_, is_shown) in zip(decisions, asked, strict=True)
         ]
         kept = await self._store.put(decisions, [rec for some in records for rec in some])
         self._keep(kept.values())
         # another proxy may have been first: then its decision counts, and its record stands
-        for some, decision, delivery in zip(records, decisions, deliveries, strict=True):
+        for some, decision in zip(records, decisions, strict=True):
             if kept[decision.call.key].trace == decision.trace:
-                if delivery:
-                    self._delivered[hash((decision.call.key, delivery))] = None
+                got = (str(rec["delivery"]) for rec in some if "delivery" in rec)
+                self._delivered.update({hash((decision.call.key, one)): None for one in got})
                 self._tell(some)
                 approval = decision.approval
                 is_asked = approval is not None and approval.state is ApprovalState.PENDING
                 if self._on_asked and is_asked and decision.is_final:
                     self._on_asked(decision)
+        trim(self._delivered, _SEEN)
         return kept
 
     def _sure_delivery(self, decision: Decision) -> str | None:
@@ -170,14 +176,14 @@ class Gate:
         key = (decision.call.key, delivery)
         return None if hash(key) in self._delivered or key in self._delivering else delivery
 
-    def _recorded(self, decision: Decision, policy: str, delivery: str | None) -> list[Record]:
+    def _recorded(self, decision: Decision, policy: str, *, is_shown: bool) -> list[Record]:
         judged: Record = record.call_record(
             decision, self._rules.mode, policy, self.raw.of_call(decision)
         )
         approval = decision.approval
         if approval is not None and approval.decided_at is not None:
             return [judged, record.approval_record(settle(decision, approval))]
-        if delivery:
+        if is_shown and (delivery := self._sure_delivery(decision)):
             return [judged, record.delivery_record(decision, delivery, self._rules.mode)]
         return [judged]
 
@@ -241,19 +247,10 @@ class Gate:
         ]
 
     def _failed(self, scanner: str, answer: object) -> Verdict:
-        kind = ""
-        match answer:
-            case ScannerError():
-                kind, why = answer.kind, str(answer)
-            case TimeoutError():
-                why = "took too long"
-            case BaseException():
-                # its text may quote the arguments
-                why = f"failed with {type(answer).__name__}"
-                _log.debug("scanner %s", scanner, exc_info=answer)
-            case _:
-                why = "answered nonsense"
+        why, kind = failure(answer)
         _log.error("scanner %s %s", scanner, why)
+        if isinstance(answer, BaseException):
+            _log.debug("scanner %s", scanner, exc_info=answer)
         return undecided(
             scanner,
             Reason.SCANNER_UNAVAILABLE,
@@ -269,7 +266,10 @@ class Gate:
             can_change = decision.effect is Effect.REQUIRE_APPROVAL or not decision.is_final
             if not can_change and size <= _LARGE_CHARACTERS:
                 self._settled[decision.call.key] = decision
-        _bound(self._settled, _SETTLED)
+            elif decision.is_final:
+                self._stored[hash(decision.call.key)] = None
+        trim(self._settled, _SETTLED)
+        trim(self._stored, _SEEN)
 
     async def recall(self, calls: Sequence[ToolCall]) -> list[Decision]:
         """Decide on calls that a history quotes, in their order.
@@ -369,7 +369,7 @@ class Gate:
             ]
         )
         self._delivered.update(dict.fromkeys(map(hash, new)))
-        _bound(self._delivered, _DELIVERED)
+        trim(self._delivered, _SEEN)
         tell(dict.fromkeys(new))
 
     async def reconsidered(self, decisions: Sequence[Decision]) -> None:
@@ -397,8 +397,3 @@ class Gate:
         if self._on_record:
             for rec in records:
                 self._on_record(rec)
-
-
-def _bound[K, V](memory: OrderedDict[K, V], most: int) -> None:
-    while len(memory) > most:
-        memory.popitem(last=False)

@@ -8,7 +8,7 @@ from functools import partial, reduce
 from typing import TypeGuard
 
 from callgate import canonical
-from callgate.errors import JsonError
+from callgate.errors import JsonError, ScannerError
 from callgate.merging import merged
 from callgate.model import CONSENTED, Decision, Effect, Mode, Reason, ToolCall, Verdict
 
@@ -48,6 +48,20 @@ def is_sound(answer: object) -> TypeGuard[Verdict]:
     except JsonError:
         return False
     return True
+
+
+def failure(answer: object) -> tuple[str, str]:
+    """What a scanner did instead of giving a verdict, and a reason code where it said one."""
+    match answer:
+        case ScannerError():
+            return str(answer), answer.kind
+        case TimeoutError():
+            return "took too long", ""
+        case BaseException():
+            # its text may quote the arguments
+            return f"failed with {type(answer).__name__}", ""
+        case _:
+            return "answered nonsense", ""
 
 
 def is_undecided(decision: Decision) -> bool:
