@@ -73,6 +73,21 @@ async def test_assembled_gate_judges_by_policy_and_tells_every_record(
     assert [r["kind"] for r in told] == ["call", "delivery"] * 2
 
 
+async def test_call_that_was_judged_before_a_restart_keeps_its_verdict_and_its_record(
+    tmp_path: Path, policy: PolicyFile
+) -> None:
+    before = await assemble(settings(tmp_path), policy, url, ROOTS)
+    judged = [dict((await answered(before, name)).headers) for name in ("wipe", "pay")]
+    await before.close()
+    after = await assemble(settings(tmp_path), policy, url, ROOTS)
+    again = [dict((await answered(after, name)).headers) for name in ("wipe", "pay")]
+    await after.close()
+
+    # the same traces, and the same approval
+    assert again == judged
+    assert [r["tool"] for r in await records(tmp_path) if r["kind"] == "call"] == ["wipe", "pay"]
+
+
 async def test_engine_without_a_proxy_judges_and_records_its_start_and_end(
     tmp_path: Path, policy: PolicyFile
 ) -> None:
