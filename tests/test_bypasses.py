@@ -78,7 +78,10 @@ ROWS: Mapping[int, Row] = {
         "odd event framing: CRLF, BOM, multi-line data",
         "surfaces/sse::fields_are_read_as_the_standard_says "
         "surfaces/sse::whatever_the_sdk_dispatches_was_seen "
-        "surfaces/sse::bare_json_is_no_stream_of_events",
+        "surfaces/sse::bare_json_is_no_stream_of_events "
+        "surfaces/sse::mark_before_a_line_is_refused_for_some_clients_drop_it_and_some_the_line "
+        "surfaces/sse::json_in_another_encoding_is_no_stream_of_events "
+        "surfaces/sse::event_that_sdks_take_for_one_of_another_api_is_refused",
     ),
     7: row(
         "duplicate JSON keys, parser differentials",
@@ -374,8 +377,8 @@ ROWS: Mapping[int, Row] = {
     48: row(
         "request lengths, verbs, paths that two servers read differently",
         "e2e/hostile_http::result_of_a_denied_call_does_not_reach_the_api "
-        "flows::own_headers_are_stripped_in_any_case_and_set_once",
-        "HTTP/1.1 trailers: mitmproxy can not read them, the connection ends without an answer",
+        "flows::own_headers_are_stripped_in_any_case_and_set_once "
+        "bounds::trailers_are_dropped_both_ways",
     ),
     49: row(
         "answer of another type, encoding, status or length than told",

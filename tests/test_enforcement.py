@@ -470,7 +470,13 @@ async def test_sessions_that_no_proxy_sees_may_be_let_through_and_are_recorded(
 
 @pytest.mark.parametrize(
     ("path", "is_refused"),
-    [("/v1/unheard-of", True), ("/v1/embeddings", False), (RUN_PATH, False)],
+    [
+        ("/v1/unheard-of", True),
+        ("/v1beta/models/x:generateContent", True),
+        ("/v1/models/ft:gpt-4o:team::id", False),
+        ("/v1/embeddings", False),
+        (RUN_PATH, False),
+    ],
 )
 async def test_unknown_endpoints_may_be_refused(path: str, is_refused: bool) -> None:
     request = asked("POST", path)

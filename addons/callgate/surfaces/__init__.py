@@ -1,5 +1,6 @@
 """Every OpenAI API that Callgate reads: one file each, one line here."""
 
+import re
 from collections.abc import Sequence
 from urllib.parse import unquote
 
@@ -24,6 +25,9 @@ _PLAIN = frozenset(
 )
 """Resources of the API that ask no app to run anything, or in files that no proxy reads."""
 
+_VERB = re.compile(r"^(?!ft:).*:[A-Za-z]+$")
+"""Not a fine-tuned model (`ft:gpt-4o:team::id`)."""
+
 _UNREAD = {
     "batches": "Batches",
     "files": "Files, such as a batch's results",
@@ -42,8 +46,12 @@ def endpoint_for(method: str, segments: Sequence[str]) -> Endpoint | None:
 
 
 def is_plain(segments: Sequence[str]) -> bool:
-    """Tell whether a path is one of the API's that no calls are read from."""
-    return any(part.lower() in _PLAIN for part in segments)
+    """Tell whether a path is one of the API's that no calls are read from.
+
+    `models/NAME:generateContent` is none: other makers' paths end in a verb.
+    """
+    is_verb = bool(segments and _VERB.search(segments[-1]))
+    return not is_verb and any(part.lower() in _PLAIN for part in segments)
 
 
 def may_carry(segments: Sequence[str]) -> bool:
