@@ -303,7 +303,7 @@ async def test_memory_is_bounded_and_the_store_remembers_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(gate_module, "_SETTLED", 3)
-    monkeypatch.setattr(gate_module, "_DELIVERED", 3)
+    monkeypatch.setattr(gate_module, "_SEEN", 3)
     scanner = ScriptedScanner()
     at = bench(scanners=[scanner])
     decisions = await at.gate.decide([call(id=str(n)) for n in range(10)])

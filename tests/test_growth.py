@@ -45,7 +45,7 @@ def umask() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def small_memories(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_SETTLED", "_DELIVERED"):
+    for name in ("_SETTLED", "_SEEN"):
         monkeypatch.setattr(gate, name, BOUND)
     for name in ("_TEXTS", "_NAMES", "_MARKS"):
         monkeypatch.setattr(conversations, name, BOUND)

@@ -9,7 +9,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, override
 
@@ -19,6 +19,7 @@ import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.resources.realtime.realtime import RealtimeConnection
 from openai.resources.responses.responses import ResponsesConnection
+from websockets.exceptions import ConnectionClosedError
 
 from tests.e2e.gate import Gate
 from tests.e2e.reception import annotated_calls
@@ -283,9 +284,8 @@ class Socket:
 def realtime(gate: Gate, app: App, model: str) -> Iterator[Socket]:
     """A conversation on a Realtime connection through the gate."""
     options: Any = {"ssl": ssl.create_default_context(cafile=gate.ca), "proxy": gate.proxy}
-    with app.openai.realtime.connect(
-        model=model, websocket_connection_options=options
-    ) as connection:
+    connecting = app.openai.realtime.connect(model=model, websocket_connection_options=options)
+    with _connected(connecting) as connection:
         yield Socket(connection, model, app.received)
 
 
@@ -293,8 +293,22 @@ def realtime(gate: Gate, app: App, model: str) -> Iterator[Socket]:
 def responses(gate: Gate, app: App, model: str) -> Iterator[Socket]:
     """A conversation on a Responses connection through the gate."""
     options: Any = {"ssl": ssl.create_default_context(cafile=gate.ca), "proxy": gate.proxy}
-    with app.openai.responses.connect(websocket_connection_options=options) as connection:
+    connecting = app.openai.responses.connect(websocket_connection_options=options)
+    with _connected(connecting) as connection:
         yield Socket(connection, model, app.received)
+
+
+@contextmanager
+def _connected(connecting: Any) -> Iterator[Any]:
+    """`websockets` reads and writes in two threads; `ssl` of Python 3.13.0 has no lock for it."""
+    with ExitStack() as entered:
+        try:
+            connection = entered.enter_context(connecting)
+        except ConnectionClosedError as error:
+            if not isinstance(error.__cause__, ssl.SSLError):
+                raise
+            connection = entered.enter_context(connecting)
+        yield connection
 
 
 def results(response: Any, outputs: Sequence[str]) -> list[Json]:

@@ -141,6 +141,7 @@ async def test_hanging_server_fails_in_time_and_heals(store: Store, server: Post
 
 
 async def test_read_only_server_fails_and_heals(url: str, server: Postgres) -> None:
+    await (await open_store(url)).close()
     alter = f"ALTER DATABASE {make_url(url).database} SET default_transaction_read_only ="
     server.run(f"{alter} on")
     try:
