@@ -723,6 +723,14 @@ async def test_delivery_of_a_decision_that_lost_is_that_of_the_winner() -> None:
     assert [r.get("delivery") for r in await at.records()] == ["withheld"]
 
 
+async def test_call_that_waits_for_a_person_is_not_said_to_be_delivered() -> None:
+    at = bench(mode=Mode.WITHHOLD)
+
+    await at.gate.decide([call("pay")], is_answer=True)
+
+    assert {r["kind"] for r in await at.records()} == {"call"}
+
+
 async def test_sibling_that_may_be_held_back_is_not_said_to_be_delivered() -> None:
     at = bench(mode=Mode.WITHHOLD)
 

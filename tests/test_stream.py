@@ -26,6 +26,12 @@ TEXT = sse.event("thread.message.delta", '{"delta":{"content":[]}}')
 DONE = sse.event("done", "[DONE]")
 
 
+def word(text: str) -> bytes:
+    content = [{"index": 0, "type": "text", "text": {"value": text}}]
+    delta = json.dumps({"delta": {"content": content}}, separators=(",", ":"))
+    return sse.event("thread.message.delta", delta)
+
+
 def asks(id: str = "call_1") -> bytes:
     call = {"id": id, "type": "function", "function": {"name": "look", "arguments": "{}"}}
     run = {
@@ -142,6 +148,21 @@ async def test_text_keeps_its_place_behind_calls_that_are_decided_at_once(pause:
     stream.feed(TEXT)
     await settled()
     assert stream.take() == asks() + TEXT + DONE + TEXT
+
+
+async def test_text_like_the_text_before_goes_out_at_once() -> None:
+    judge = Judge()
+    gated = opened(judge)
+    for content in (word("a"), word("b"), word("c") + TEXT, word("d")):
+        gated.feed(content)
+        assert gated.take() == content
+
+    gated.feed(asks())
+    for content in (word("e"), word("f")):
+        gated.feed(content)
+    judge.go.set()
+    await gated.wait(5)
+    assert gated.take() == asks() + word("e") + word("f")
 
 
 async def test_end_waits_for_the_verdict() -> None:

@@ -57,6 +57,17 @@ def test_checkpoint_of_a_later_record_stays(heads: Heads, tmp_path: Path) -> Non
     assert heads.latest(name) == later
 
 
+def test_checkpoint_that_has_no_number_makes_way(heads: Heads, tmp_path: Path) -> None:
+    whole = line(tmp_path, "a", 1)
+    (tmp_path / "audit.head").write_text(
+        f'{{"checkpoint":{{"instance":"{instance_of(whole)}"}}}}\n'
+    )
+
+    assert heads.write(instance_of(whole), whole)
+
+    assert heads.latest(instance_of(whole)) == whole
+
+
 def test_process_waits_for_another_that_writes(heads: Heads, tmp_path: Path) -> None:
     mine, theirs = (line(tmp_path, name, 1) for name in ("a", "b"))
     folder = os.open(tmp_path, os.O_RDONLY)

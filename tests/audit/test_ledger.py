@@ -85,6 +85,20 @@ async def test_processes_of_one_home_share_a_chain(tmp_path: Path) -> None:
     assert [link.previous for link in links[1:]] == [digest(x.line.encode()) for x in lines[:-1]]
 
 
+async def test_head_of_a_process_that_is_further_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callgate.audit.ledger._HEAD_SECONDS", 1000)
+    first, second = await opened(tmp_path), await opened(tmp_path)
+    for one in (first, second, first, second):
+        await one.append([{"kind": "call"}])
+    await second.close()
+    await first.close()
+
+    file = tmp_path / "keys" / "audit.head"
+    assert json.loads(file.read_text())["checkpoint"]["number"] == 4
+
+
 async def test_homes_on_one_store_have_chains_of_their_own(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/callgate.db"
     homes = [ledger(tmp_path / name) for name in "ab"]
