@@ -563,6 +563,22 @@ def test_client_of_a_server_connection_that_nobody_reads_any_more_is_let_go() ->
     assert told == ["closed", "the server's connection has ended"]
 
 
+def test_messages_are_made_without_a_look_at_each_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+
+    def look(message: object) -> None:
+        looked.append(message)
+
+    monkeypatch.setattr(http.MessageData, "__post_init__", look)
+    http.Response.make(200, b"{}")
+    assert len(looked) == 1
+
+    streaming.without_debug_checks()
+
+    assert http.Response.make(200, b"{}").content == b"{}"
+    assert len(looked) == 1
+
+
 def test_changed_messages_go_out_in_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket.Fragmentizer, "FRAGMENT_SIZE", 4000)
     streaming.whole_frames()

@@ -83,6 +83,7 @@ class Proxy(Master):
         """Prepare the addons; raises SettingsError for what mitmproxy does not accept."""
         streaming.check_compatible()
         streaming.whole_frames()
+        streaming.without_debug_checks()
         bounds.install()
         hosts = Hosts(settings.gated_hosts)
         behind = UpstreamProxy.parse(settings.upstream_proxy) if settings.upstream_proxy else None
