@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "release",
         "enforcement roster",
         "assembly reloading front",
-        "streaming flows sockets witness tls sharing bounds crowd",
+        "streaming flows sockets witness tls sharing bounds crowd dispatch",
         "websockets border",
         "addon console gateway demo",
         "proxy",
@@ -50,7 +50,18 @@ RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 SIDEWAYS = {("scanners", "policy"), ("scanners", "detectors"), ("policy", "detectors")}
 
 KNOWS_MITMPROXY = {
-    *("addon", "border", "bounds", "crowd", "flows", "proxy", "sharing", "streaming", "tls"),
+    *(
+        "addon",
+        "border",
+        "bounds",
+        "crowd",
+        "dispatch",
+        "flows",
+        "proxy",
+        "sharing",
+        "streaming",
+        "tls",
+    ),
     *("websockets", "witness"),
 }
 

@@ -36,6 +36,7 @@ from callgate.border import Border
 from callgate.console.listener import bind
 from callgate.console.opening import Console, answers
 from callgate.crowd import Crowd, Shortage, most_connections
+from callgate.dispatch import Dispatch
 from callgate.errors import SettingsError, StoreError
 from callgate.forms import split_address
 from callgate.front import Front
@@ -88,6 +89,7 @@ class Proxy(Master):
         hosts = Hosts(settings.gated_hosts)
         behind = UpstreamProxy.parse(settings.upstream_proxy) if settings.upstream_proxy else None
         super().__init__(options.Options(), with_termlog=False)
+        self.addons = Dispatch(self)
         self._settings = settings
         self._shortage = Shortage()
         self._servers = proxyserver.Proxyserver()
@@ -98,7 +100,7 @@ class Proxy(Master):
             servers=self._servers,
         )
         self.border = Border(only_gated=settings.only_openai, is_behind_proxy=behind is not None)
-        self.addons.add(
+        self.addons.add(  # type: ignore[no-untyped-call]
             core.Core(),
             disable_h2c.DisableH2C(),
             proxyauth.ProxyAuth(),
