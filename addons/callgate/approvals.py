@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from callgate.audit.record import approval_record
+from callgate.bounded import trim
 from callgate.canonical import Json
 from callgate.errors import CallgateError, StoreError
 from callgate.model import Approval, ApprovalState, Decision, ToolCall
@@ -92,8 +93,7 @@ class Approvals:
         if id in self._given:
             return False
         self._given[id] = None
-        if len(self._given) > _GIVEN:
-            self._given.popitem(last=False)
+        trim(self._given, _GIVEN)
         try:
             return await self._store.approval(id) is None
         except StoreError:

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from callgate import canonical
 from callgate.audit import record
+from callgate.bounded import trim
 from callgate.canonical import Json
 from callgate.errors import BodyError, UpstreamError
 from callgate.exchange import Request, Response
@@ -138,8 +139,7 @@ class Settlement:
 
     def _remember(self, turn: Round) -> None:
         self._settled[turn] = None
-        if len(self._settled) > _REMEMBERED:
-            self._settled.popitem(last=False)
+        trim(self._settled, _REMEMBERED)
 
     @asynccontextmanager
     async def continued(

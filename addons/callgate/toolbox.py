@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 
+from callgate.bounded import trim
 from callgate.canonical import Json
 from callgate.detectors.definitions import fields_of, tools_in
 from callgate.exchange import Request
@@ -33,8 +34,7 @@ class Toolbox:
             if known is None or known[0] != definition:
                 self._tools[key] = (definition, fields_of(definition))
             self._tools.move_to_end(key)
-        while len(self._tools) > _MAX_TOOLS:
-            self._tools.popitem(last=False)
+        trim(self._tools, _MAX_TOOLS)
 
     def fields(self, request: Request, name: str) -> Mapping[str, str]:
         """What the caller's definition of a tool says of its fields; see `fields_of`."""

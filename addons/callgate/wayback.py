@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from callgate import annotation, canonical
 from callgate.audit import record
+from callgate.bounded import trim
 from callgate.canonical import Json
 from callgate.conversations import Conversations, Reading
 from callgate.errors import BodyError, UpstreamError
@@ -241,8 +242,7 @@ class WayBack:
         if look.fingerprint in self._recorded:
             return False
         self._recorded[look.fingerprint] = look.marks
-        if len(self._recorded) > _REMEMBERED:
-            self._recorded.popitem(last=False)
+        trim(self._recorded, _REMEMBERED)
         return True
 
     async def _record_results(self, request: Request, looks: Sequence[Look], outcome: str) -> None:

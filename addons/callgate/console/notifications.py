@@ -13,6 +13,7 @@ from typing import Protocol
 
 import httpx
 
+from callgate.bounded import trim
 from callgate.console.messages import Message, Occasion, message, occasion
 from callgate.store.base import Record
 
@@ -79,8 +80,7 @@ class Notifications:
         if told.id in self._told:  # undecided calls are judged, and recorded, at every look
             return
         self._told[told.id] = None
-        if len(self._told) > _MOST_WAITING:
-            self._told.popitem(last=False)
+        trim(self._told, _MOST_WAITING)
         for receiver, queue in self._queues:
             try:
                 queue.put_nowait(told)

@@ -9,6 +9,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
+from callgate.bounded import trim
+
 _GUESSES = 10
 _GUESS_BACK_SECONDS = 6.0
 _ADDRESSES = 1000
@@ -50,8 +52,7 @@ class Guesses:
         now = self._seconds()
         begin = max(now, self._full_at.pop(address, 0))
         self._full_at[address] = begin + _GUESS_BACK_SECONDS
-        while len(self._full_at) > _ADDRESSES:
-            self._full_at.popitem(last=False)
+        trim(self._full_at, _ADDRESSES)
 
 
 def new_token() -> str:

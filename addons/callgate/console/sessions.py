@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from callgate.bounded import trim
+
 LIFETIME = timedelta(hours=12)
 _MOST = 1000
 
@@ -40,8 +42,7 @@ class Sessions:
         cookie = secrets.token_urlsafe(32)
         ends_at = self._clock() + LIFETIME
         self._sessions[_key(cookie)] = Session(operator, secrets.token_urlsafe(24), ends_at)
-        while len(self._sessions) > _MOST:
-            self._sessions.popitem(last=False)
+        trim(self._sessions, _MOST)
         return cookie
 
     def find(self, cookie: str) -> Session | None:

@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 from callgate import canonical
 from callgate.assembly import Engine
 from callgate.audit import record
+from callgate.bounded import trim
 from callgate.conversations import Reading
 from callgate.errors import StoreError
 from callgate.gateway.asked import Asked
@@ -196,8 +197,7 @@ class Decisions:
         self._traces[decision.trace] = replace(
             decision, call=call, sanitized_arguments=None, redacted_arguments=""
         )
-        if len(self._traces) > _REMEMBERED:
-            self._traces.popitem(last=False)
+        trim(self._traces, _REMEMBERED)
 
     async def _mark(self, call: ToolCall) -> None:
         hour = int(self._clock().timestamp() // _SESSION_SECONDS)

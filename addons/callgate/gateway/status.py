@@ -14,6 +14,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from callgate.bounded import trim
 from callgate.canonical import Json
 from callgate.errors import StoreError
 from callgate.gateway.answers import JsonAnswer
@@ -91,8 +92,7 @@ class Status:
             return left
         self._asked[key] = now
         self._asked.move_to_end(key)
-        if len(self._asked) > _REMEMBERED:
-            self._asked.popitem(last=False)
+        trim(self._asked, _REMEMBERED)
         return 0
 
 

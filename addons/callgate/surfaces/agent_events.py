@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from callgate import canonical
+from callgate.bounded import trim
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
@@ -185,8 +186,7 @@ class AgentEvents:
                 if call not in told:
                     told.append(call)
                     is_new = True
-        while len(self._told) > _REMEMBERED:
-            self._told.popitem(last=False)
+        trim(self._told, _REMEMBERED)
         return is_new
 
     def _told_of(self, document: Object, item: Object) -> list[ToolCall]:
