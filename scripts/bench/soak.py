@@ -16,33 +16,25 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
 
-from tests.e2e.gate import Gate, running_gates
+from tests.e2e.gate import running_gates
 from tests.e2e.origin import Origin
-from tests.e2e.soak import POLICY, TOKEN, Footprint, Soak, unjudged
-from tests.standins.interven import KEY, IntervenGateway
+from tests.e2e.soak import Footprint, Soak, unjudged
+from tests.standins.interven import IntervenGateway
 
 _QUIET_SECONDS = 15
 _MORE_FILES = 20
 _MORE_THREADS = 10
 _BYTES_A_CALL = 4096
-"""What the process may remember of a call, up to 50,000 of them and as many deliveries."""
+"""What the process may grow by for each call seen."""
 _OTHER_MB = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    gate: Gate
-    pid: int
-    soak: Soak
-
-
 @contextmanager
-def started() -> Iterator[Started]:
+def started() -> Iterator[Soak]:
     """A gate with an API and a scanner beside it."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -53,18 +45,7 @@ def started() -> Iterator[Started]:
         origin = stack.enter_context(Origin(context))
         scanner = stack.enter_context(IntervenGateway())
         start = stack.enter_context(running_gates(folder, folder / "ca.pem"))
-        gate = start(
-            origin.host,
-            mode="withhold",
-            policy=POLICY,
-            CALLGATE_SCANNER="local,interven",
-            CALLGATE_CONSOLE="127.0.0.1:0",
-            CALLGATE_CONSOLE_TOKEN=f"maria:{TOKEN}",
-            INTERVEN_API_KEY=KEY,
-            INTERVEN_GATEWAY_URL=scanner.url,
-        )
-        soak = Soak(gate, origin, scanner, folder / "policy-0.yaml")
-        yield Started(gate, gate.pid, soak)
+        yield Soak.begin(start, origin, scanner, folder)
 
 
 def settled(pid: int, before: Footprint | None) -> Footprint:
@@ -77,15 +58,15 @@ def settled(pid: int, before: Footprint | None) -> Footprint:
     return now
 
 
-def check(run: Started, folder: Path, calls: int, before: Footprint, after: Footprint) -> list[str]:
+def check(soak: Soak, folder: Path, calls: int, before: Footprint, after: Footprint) -> list[str]:
     """What is wrong at the end."""
-    soak, bundle = run.soak, folder / "log.jsonl"
+    bundle = folder / "log.jsonl"
     faults = list(soak.faults)
     for arguments in (
         ["audit", "export", "--out", str(bundle)],
-        ["verify", str(bundle), "--key", str(run.gate.home / "keys" / "audit.pub")],
+        ["verify", str(bundle), "--key", str(soak.gate.home / "keys" / "audit.pub")],
     ):
-        done = run.gate.run(*arguments, timeout=900)
+        done = soak.gate.run(*arguments, timeout=900)
         if done.returncode:
             faults.append(f"{' '.join(arguments[:2])}: {done.stdout}{done.stderr}")
     if passed := unjudged(soak.seen, soak.approved, bundle):
@@ -107,20 +88,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--clients", type=int, default=6)
     options = parser.parse_args()
-    with started() as run, tempfile.TemporaryDirectory() as folder:
+    with started() as soak, tempfile.TemporaryDirectory() as folder:
         warm = min(60.0, options.seconds / 5)
-        run.soak.run(warm, options.clients)
-        before = settled(run.pid, None)
-        seen = len(run.soak.seen)
+        soak.run(warm, options.clients)
+        pid = soak.gate.pid
+        before = settled(pid, None)
+        seen = len(soak.seen)
         for _ in range(6):
-            run.soak.run((options.seconds - warm) / 6, options.clients)
-            now = Footprint.of(run.pid)
-            asked = sum(run.soak.asked.values())
+            soak.run((options.seconds - warm) / 6, options.clients)
+            now = Footprint.of(pid)
+            asked = sum(soak.asked.values())
             print(f"{asked:>8} requests  {now}", file=sys.stderr, flush=True)
-        after = settled(run.pid, before)
-        faults = check(run, Path(folder), len(run.soak.seen) - seen, before, after)
-    print(json.dumps(dict(sorted(run.soak.ended.items())), indent=1))
-    print(f"calls seen {len(run.soak.seen)}; after the first minute {before}, at the end {after}")
+        after = settled(pid, before)
+        faults = check(soak, Path(folder), len(soak.seen) - seen, before, after)
+    print(json.dumps(dict(sorted(soak.ended.items())), indent=1))
+    print(f"calls seen {len(soak.seen)}; after the first minute {before}, at the end {after}")
     for fault in faults[:50]:
         print(fault, file=sys.stderr)
     sys.exit(len(faults) > 0)

@@ -26,11 +26,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.e2e.gate import Gate
+from tests.e2e.gate import Gate, StartGate
 from tests.e2e.origin import NOT_FOUND, Origin, Reply, Seen, Wire
 from tests.e2e.reception import without_comments
 from tests.standins.gateway import Reply as Answer
-from tests.standins.interven import IntervenGateway
+from tests.standins.interven import KEY, IntervenGateway
 from tests.surfaces import chat_objects as chat
 
 TOKEN = "token-of-maria-" + "0123456789"
@@ -79,7 +79,7 @@ class Soak:
         """Ids of calls that the app got."""
         self.approved: set[str] = set()
         """Ids of calls that the person has said yes to, from before it was said."""
-        self._gate = gate
+        self.gate = gate
         self._origin = origin
         self._scanner = scanner
         self._policy = policy
@@ -88,6 +88,23 @@ class Soak:
         self._lock = threading.Lock()
         self._done: set[str] = set()
         origin.answer = self._answer
+
+    @classmethod
+    def begin(
+        cls, start: StartGate, origin: Origin, scanner: IntervenGateway, folder: Path
+    ) -> Soak:
+        """Start the gate in a folder, with a person who decides."""
+        gate = start(
+            origin.host,
+            mode="withhold",
+            policy=POLICY,
+            CALLGATE_SCANNER="local,interven",
+            CALLGATE_CONSOLE="127.0.0.1:0",
+            CALLGATE_CONSOLE_TOKEN=f"maria:{TOKEN}",
+            INTERVEN_API_KEY=KEY,
+            INTERVEN_GATEWAY_URL=scanner.url,
+        )
+        return cls(gate, origin, scanner, folder / "policy-0.yaml")
 
     def run(self, seconds: float, clients: int) -> None:
         """Load the gate; raises what a client did not expect."""
@@ -114,7 +131,7 @@ class Soak:
         ]
         works, weights = zip(*kinds, strict=True)
         while not self._over.is_set():
-            connection = connection or self._gate.connect(self._origin.host)
+            connection = connection or self.gate.connect(self._origin.host)
             (work,) = random.choices(works, weights)
             self.asked[work.__name__] += 1
             try:
@@ -204,7 +221,7 @@ class Soak:
     def _decide(self) -> None:
         """A person says yes or no to what waits, and leaves some."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        with httpx.Client(base_url=self._gate.console, headers=headers, trust_env=False) as client:
+        with httpx.Client(base_url=self.gate.console, headers=headers, trust_env=False) as client:
             while not self._over.wait(0.3):
                 listed = client.get("/api/approvals", timeout=60).raise_for_status().json()
                 waiting = [one for one in _items(listed) if one["state"] == "pending"]
@@ -222,12 +239,12 @@ class Soak:
             self._scanner.fault = random.choice(faults)
             fault = random.choice(("", "", "\n  - {"))
             self._policy.write_text(f"{POLICY}# {time.monotonic()}{fault}\n")
-            self._gate.signal(signal.SIGHUP)
+            self.gate.signal(signal.SIGHUP)
         self._policy.write_text(POLICY)
 
     def _dawdle(self) -> None:
         """Connections that send a byte now and then, or nothing, and go."""
-        proxy = urlsplit(self._gate.proxy)
+        proxy = urlsplit(self.gate.proxy)
         idle: list[socket.socket] = []
         while not self._over.wait(0.1):
             with contextlib.suppress(OSError):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.e2e.gate import StartGate
 from tests.e2e.origin import Origin
-from tests.e2e.soak import POLICY, TOKEN, Soak, unjudged
-from tests.standins.interven import KEY, IntervenGateway
+from tests.e2e.soak import Soak, unjudged
+from tests.standins.interven import IntervenGateway
 
 
 def test_nothing_unjudged_passes_while_everything_happens_at_once(
@@ -15,18 +15,9 @@ def test_nothing_unjudged_passes_while_everything_happens_at_once(
 ) -> None:
     bundle = tmp_path / "log.jsonl"
     with IntervenGateway() as scanner:
-        gate = start_gate(
-            origin.host,
-            mode="withhold",
-            policy=POLICY,
-            CALLGATE_SCANNER="local,interven",
-            CALLGATE_CONSOLE="127.0.0.1:0",
-            CALLGATE_CONSOLE_TOKEN=f"maria:{TOKEN}",
-            INTERVEN_API_KEY=KEY,
-            INTERVEN_GATEWAY_URL=scanner.url,
-        )
-        soak = Soak(gate, origin, scanner, tmp_path / "policy-0.yaml")
+        soak = Soak.begin(start_gate, origin, scanner, tmp_path)
         soak.run(4, clients=4)
+        gate = soak.gate
 
     assert soak.faults == []
     assert any("look" in id for id in soak.seen)
