@@ -5,11 +5,12 @@ A turn asks with a user message or with results, and is what the model said to t
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, override
 
@@ -17,12 +18,12 @@ import http_sf
 import httpx
 import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
-from openai.resources.realtime.realtime import RealtimeConnection
-from openai.resources.responses.responses import ResponsesConnection
-from websockets.exceptions import ConnectionClosedError
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from openai.resources.responses.responses import AsyncResponsesConnection
 
 from tests.e2e.gate import Gate
 from tests.e2e.reception import annotated_calls
+from tests.e2e.websocket import OPTIONS, SECONDS
 
 TOOLS: Any = [{"type": "function", "name": "any", "parameters": {"type": "object"}}]
 """Some servers look for calls only where there are tools; which ones is the same to them."""
@@ -237,7 +238,8 @@ class SocketError(Exception):
 class Socket:
     """Realtime or Responses over a WebSocket that the SDK opened."""
 
-    connection: RealtimeConnection | ResponsesConnection
+    connection: AsyncRealtimeConnection | AsyncResponsesConnection
+    runner: asyncio.Runner
     model: str
     received: bytearray
     _last: Any = None
@@ -252,7 +254,7 @@ class Socket:
         return self._turn(*results(self._last, outputs))
 
     def _turn(self, *items: Json) -> Said:
-        if isinstance(self.connection, RealtimeConnection):
+        if isinstance(self.connection, AsyncRealtimeConnection):
             for item in items:
                 self._send({"type": "conversation.item.create", "item": item})
                 self._heard("conversation.item.added")
@@ -265,12 +267,12 @@ class Socket:
         return said_in(self._last)
 
     def _send(self, message: Json) -> None:
-        self.connection.send_raw(json.dumps(message))
+        self.runner.run(self.connection.send_raw(json.dumps(message)))
 
     def _heard(self, *types: str) -> Any:
         """The next event of these types."""
         while True:
-            data = self.connection.recv_bytes()
+            data = self.runner.run(asyncio.wait_for(self.connection.recv_bytes(), SECONDS))
             event: Any = self.connection.parse_event(data)
             if getattr(getattr(event, "item", None), "role", "") != "user":
                 self.received += data + b"\n"  # no echo of what the app itself said
@@ -283,32 +285,39 @@ class Socket:
 @contextmanager
 def realtime(gate: Gate, app: App, model: str) -> Iterator[Socket]:
     """A conversation on a Realtime connection through the gate."""
-    options: Any = {"ssl": ssl.create_default_context(cafile=gate.ca), "proxy": gate.proxy}
-    connecting = app.openai.realtime.connect(model=model, websocket_connection_options=options)
-    with _connected(connecting) as connection:
-        yield Socket(connection, model, app.received)
+    connecting = _asyncio(app).realtime.connect(
+        model=model, websocket_connection_options=_options(gate)
+    )
+    with _socket(connecting, app, model) as socket:
+        yield socket
 
 
 @contextmanager
 def responses(gate: Gate, app: App, model: str) -> Iterator[Socket]:
     """A conversation on a Responses connection through the gate."""
-    options: Any = {"ssl": ssl.create_default_context(cafile=gate.ca), "proxy": gate.proxy}
-    connecting = app.openai.responses.connect(websocket_connection_options=options)
-    with _connected(connecting) as connection:
-        yield Socket(connection, model, app.received)
+    connecting = _asyncio(app).responses.connect(websocket_connection_options=_options(gate))
+    with _socket(connecting, app, model) as socket:
+        yield socket
+
+
+def _asyncio(app: App) -> openai.AsyncOpenAI:
+    """Of the SDK's two WebSockets the one that needs no second thread: see `websocket`."""
+    return openai.AsyncOpenAI(api_key=app.openai.api_key, base_url=app.openai.base_url)
+
+
+def _options(gate: Gate) -> Any:
+    trust = ssl.create_default_context(cafile=gate.ca)
+    return {"ssl": trust, "proxy": gate.proxy, **OPTIONS}
 
 
 @contextmanager
-def _connected(connecting: Any) -> Iterator[Any]:
-    """`websockets` reads and writes in two threads; `ssl` of Python 3.13.0 has no lock for it."""
-    with ExitStack() as entered:
+def _socket(connecting: Any, app: App, model: str) -> Iterator[Socket]:
+    with asyncio.Runner() as runner:
+        connection = runner.run(connecting.enter())
         try:
-            connection = entered.enter_context(connecting)
-        except ConnectionClosedError as error:
-            if not isinstance(error.__cause__, ssl.SSLError):
-                raise
-            connection = entered.enter_context(connecting)
-        yield connection
+            yield Socket(connection, runner, model, app.received)
+        finally:
+            runner.run(connection.close())
 
 
 def results(response: Any, outputs: Sequence[str]) -> list[Json]:

@@ -16,10 +16,10 @@ import h2.events
 import pytest
 from h2.settings import SettingCodes
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.sync.client import connect
 
 from tests.e2e.gate import Gate, StartGate
 from tests.e2e.servers import Server
+from tests.e2e.websocket import websocket
 
 POLICY = """\
 default: allow
@@ -62,7 +62,7 @@ def api(server_context: ssl.SSLContext) -> Iterator[Api]:
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     try:
-        assert is_ready.wait(10)
+        assert is_ready.wait(30)
         yield made
     finally:
         over.set()
@@ -71,23 +71,21 @@ def api(server_context: ssl.SSLContext) -> Iterator[Api]:
 
 def test_compressed_and_fragmented_messages_are_read(start_gate: StartGate, api: Api) -> None:
     gate = start_gate(api.host, policy=POLICY)
-    trust = ssl.create_default_context(cafile=gate.ca)
     create = json.dumps({"type": "conversation.item.create", "event_id": "e_1", "item": OUTPUT})
     ways: list[str | bytes | list[str]] = [create, create.encode(), [create[:9], create[9:]]]
 
     url = f"wss://{api.host}{REALTIME}"
-    with connect(url, ssl=trust, proxy=gate.proxy, compression="deflate") as connection:
-        assert [type(one).__name__ for one in connection.protocol.extensions] == [
-            "PerMessageDeflate"
-        ]
-        told = [json.loads(connection.recv(timeout=10)) for _ in range(2)]
+    with websocket(gate, url, compression="deflate") as connection:
+        extensions = connection.connection.protocol.extensions
+        assert [type(one).__name__ for one in extensions] == ["PerMessageDeflate"]
+        told = [json.loads(connection.recv()) for _ in range(2)]
         assert told[1]["item"]["name"] == "run_shell"
         for way in ways:
             connection.send(way)
-            error = json.loads(connection.recv(timeout=10))
+            error = json.loads(connection.recv())
             assert error["error"]["code"] == "tool_call_denied"
         connection.send(CLEARED)
-        assert json.loads(connection.recv(timeout=10)) == {"type": "heard"}
+        assert json.loads(connection.recv()) == {"type": "heard"}
 
     assert api.received == [CLEARED]
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.gate import Gate, StartGate
 from tests.e2e.reception import client_of
+from tests.e2e.websocket import WebSocket, websocket
 
 POLICY = """\
 version: 1
@@ -94,7 +94,7 @@ def api(server_context: ssl.SSLContext) -> Iterator[Api]:
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     try:
-        assert is_ready.wait(10)
+        assert is_ready.wait(30)
         yield made
     finally:
         over.set()
@@ -107,28 +107,25 @@ def gates(start_shared_gate: StartGate, api: Api) -> dict[str, Gate]:
 
 
 @contextmanager
-def line(gate: Gate, api: Api, path: str) -> Iterator[ClientConnection]:
-    trust = ssl.create_default_context(cafile=gate.ca)
+def line(gate: Gate, api: Api, path: str) -> Iterator[WebSocket]:
     headers = {"Authorization": "Bearer sk-" + "app"}
     url = f"wss://{api.host}/v1/{path}"
-    with connect(
-        url, ssl=trust, proxy=gate.proxy, additional_headers=headers, max_size=None
-    ) as connection:
+    with websocket(gate, url, additional_headers=headers, max_size=None) as connection:
         yield connection
 
 
-def ask(connection: ClientConnection, tool: str, text: str = LONG) -> str:
+def ask(connection: WebSocket, tool: str, text: str = LONG) -> str:
     id = f"call_{time.monotonic_ns()}"
     wanted = {"id": id, "tool": tool, "text": text}
     connection.send(json.dumps({"type": "response.create", "model": "m", "metadata": wanted}))
     return id
 
 
-def heard(connection: ClientConnection, id: str, seconds: float = 20) -> list[Json]:
+def heard(connection: WebSocket, id: str) -> list[Json]:
     """Messages up to the one that ends the turn."""
     messages = []
     while True:
-        message = json.loads(connection.recv(timeout=seconds))
+        message = json.loads(connection.recv())
         messages.append(message)
         is_end = message["type"] in ("response.done", "response.completed")
         if is_end and message["response"]["id"] == f"resp_{id}":
@@ -182,7 +179,7 @@ def test_result_of_a_denied_call_does_not_reach_the_api(
         id = ask(connection, "run_shell")
         assert "run_shell" in json.dumps(heard(connection, id))
         connection.send(json.dumps(result_of(path, id, "ran")))
-        error = json.loads(connection.recv(timeout=10))
+        error = json.loads(connection.recv())
         again = ask(connection, "get_weather")
         heard(connection, again)
 
@@ -229,7 +226,7 @@ def test_pending_call_is_held_until_it_is_approved_and_pings_go_on(
     with line(gate, api, path) as connection:
         id = ask(connection, "refund_order")
         approval = gate.pending_approval()
-        assert connection.ping().wait(5)
+        connection.ping()
         assert gate.run("approvals", "approve", approval).returncode == 0
         got = heard(connection, id)
 
