@@ -269,7 +269,7 @@ class Bench:
 
     async def pending(self) -> list[ApprovalItem]:
         """What a person is asked, as soon as that is anything."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 if items := await self.approvals.pending():
                     return items

@@ -209,10 +209,10 @@ async def test_who_waits_is_told_of_the_answer_whenever_they_began_to_wait(
     assert not any(task.done() for task in (first, both, late))
 
     await approvals.approve(other.id, "kim")
-    await asyncio.wait_for(asyncio.gather(both, late), 5)
+    await asyncio.wait_for(asyncio.gather(both, late), 30)
     assert not first.done()
     await approvals.deny(mine.id, "kim")
-    await asyncio.wait_for(first, 5)
+    await asyncio.wait_for(first, 30)
 
 
 async def test_only_what_is_waited_for_is_asked_of_the_store(
@@ -230,7 +230,7 @@ async def test_only_what_is_waited_for_is_asked_of_the_store(
     await asyncio.sleep(0)
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
-    await asyncio.wait_for(approvals.decided([mine.id]), 5)
+    await asyncio.wait_for(approvals.decided([mine.id]), 30)
 
     assert asked == [{mine.id}] * 3
 

@@ -309,7 +309,7 @@ def tls_server(store: CertStore, host: str, folder: Path) -> Iterator[int]:
         try:
             yield listener.getsockname()[1]
         finally:
-            thread.join(10)
+            thread.join(30)
 
 
 @pytest.mark.parametrize("trusts", ["certificate", "bundle"])

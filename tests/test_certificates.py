@@ -50,7 +50,7 @@ def is_accepted(issuer: x509.Certificate, host: str, folder: Path) -> bool:
         return False
     finally:
         near.close()
-        thread.join(10)
+        thread.join(30)
     return True
 
 

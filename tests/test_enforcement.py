@@ -398,9 +398,9 @@ async def connected(made: Bench, *messages: bytes) -> list[bytes]:
     for message in messages:
         stream.feed(message)
     got = stream.take_events()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while stream.is_holding:
-            await stream.wait(5)
+            await stream.wait(30)
             got += stream.take_events()
     return got[1:]
 

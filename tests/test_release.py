@@ -33,7 +33,7 @@ LOOK, WIPE, PAY = tool("look", "call_a"), tool("wipe", "call_d"), tool("pay", "c
 RUNS = "/v1/threads/thread_1/runs"
 
 
-async def flow(made: Bench, *events: bytes, seconds: float = 5) -> bytes:
+async def flow(made: Bench, *events: bytes, seconds: float = 30) -> bytes:
     """Everything that the app gets of a stream."""
     stream = opened(made)
     for event in events or made.api.events():
@@ -47,7 +47,7 @@ def opened(made: Bench) -> GatedStream:
     return made.enforcement.open_stream(at(request), request, "")
 
 
-async def drained(stream: GatedStream, seconds: float = 5) -> bytes:
+async def drained(stream: GatedStream, seconds: float = 30) -> bytes:
     got = bytearray(stream.take())
     async with asyncio.timeout(seconds):
         while stream.is_holding:

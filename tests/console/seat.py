@@ -84,6 +84,6 @@ class Seat:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for something that another task or thread brings about."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110  nobody tells when it is so
             await asyncio.sleep(0.01)

@@ -36,7 +36,7 @@ def feed(log: Log, monkeypatch: pytest.MonkeyPatch) -> Feed:
 
 
 async def next_of(stream: object) -> bytes:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         event: bytes = await anext(stream)  # type: ignore[call-overload]  # an iterator
         return event
 
@@ -118,7 +118,7 @@ async def test_closing_and_signing_out_end_streams(feed: Feed) -> None:
 
     await feed.close()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ended
 
 

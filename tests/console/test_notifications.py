@@ -175,7 +175,7 @@ async def test_close_does_not_wait_for_a_dead_receiver(
     told.start()
     told.tell(DENIED)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await told.close()
 
 

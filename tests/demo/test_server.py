@@ -518,7 +518,7 @@ def test_process_says_where_it_listens_and_stops_cleanly(certificates: Certifica
         assert it.stderr
         assert it.stdout.readline().startswith("demo server ready url=https://127.0.0.1:")
         it.send_signal(signal.SIGTERM)
-        assert it.wait(10) == 0
+        assert it.wait(30) == 0
         assert (it.stdout.read(), it.stderr.read()) == ("", "")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -20,6 +20,7 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         why = "there is no Chromium: scripts/setup-browser installs it where apt may"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    expect.set_options(timeout=60_000)  # apps that start meanwhile take their time
     # its sandbox refuses to be run by root
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:

@@ -63,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
             back = threading.Thread(target=_pump, args=(far, self.connection), daemon=True)
             back.start()
             _pump(self.connection, far)
-            back.join(10)
+            back.join(30)
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:

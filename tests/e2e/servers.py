@@ -153,7 +153,7 @@ def _http1(app: ASGIApp) -> Iterator[int]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        assert server.ready.wait(10)
+        assert server.ready.wait(30)
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True

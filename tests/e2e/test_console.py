@@ -55,7 +55,7 @@ def gate(start_shared_gate: StartGate, demo_server: Server) -> Gate:
 def opened(browser: Browser, gate: Gate, **options: Any) -> Iterator[BrowserContext]:
     """A browser of maria's; at the end nothing must have gone wrong in its pages."""
     context = browser.new_context(base_url=gate.console, **options)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     faults: list[str] = []
     context.on("weberror", lambda error: faults.append(str(error.error)))
     context.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)

@@ -153,7 +153,7 @@ def streamed(gate: Gate, server: Server, message: str) -> Iterator[tuple[Recepti
         yield reception, url
 
 
-def final_status(gate: Gate, url: str, seconds: float = 10) -> str:
+def final_status(gate: Gate, url: str, seconds: float = 60) -> str:
     """Of the one run of a thread."""
     ends = time.monotonic() + seconds
     status = ""

@@ -75,7 +75,7 @@ def test_file_upload_is_streamed(start_gate: StartGate, origin: Origin) -> None:
     for _ in range(49):
         connection.send(PIECE)
 
-    assert origin.first_body_bytes.wait(10)
+    assert origin.first_body_bytes.wait(30)
 
     connection.send(PIECE)
     response = connection.getresponse()

@@ -110,7 +110,7 @@ async def test_bug_in_a_job_leaves_nobody_waiting(database: SqliteDatabase, writ
     first = asyncio.ensure_future(writer.run(Job("a", bug)))
     await asyncio.sleep(0)
     others = [asyncio.ensure_future(writer.run(Job("b"))) for _ in range(3)]
-    answers = await asyncio.wait_for(asyncio.gather(first, *others, return_exceptions=True), 5)
+    answers = await asyncio.wait_for(asyncio.gather(first, *others, return_exceptions=True), 30)
     await writer.drained()
 
     assert isinstance(answers[0], StoreError)

@@ -187,11 +187,11 @@ async def through(api: str, pieces: Sequence[bytes]) -> tuple[bytes, list[tuple[
         gated.feed(piece)
         out += gated.take()
         while gated.is_holding:
-            await gated.wait(5)
+            await gated.wait(30)
             out += gated.take()
     gated.finish()
     while not gated.is_over:
-        await gated.wait(5)
+        await gated.wait(30)
         out += gated.take()
     return bytes(out), judge.calls
 

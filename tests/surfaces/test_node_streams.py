@@ -147,7 +147,7 @@ async def gated(
         got += stream.take()
     stream.finish()
     got += stream.take()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while stream.is_holding:
             await stream.wait(15)
             got += stream.take()

@@ -89,7 +89,7 @@ async def through(stream: Recorded, cuts: Iterable[int]) -> tuple[bytes, Shown]:
 async def drained(gated: GatedStream) -> bytes:
     out = gated.take()
     while gated.is_holding:
-        await gated.wait(5)
+        await gated.wait(30)
         out += gated.take()
     return out
 
