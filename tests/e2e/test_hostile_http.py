@@ -220,6 +220,7 @@ RESPONSES = {
     "too long": response(COMPLETION, JSON, length=len(COMPLETION) + 9),
     "in advance": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: <x>\r\n\r\n"
     + response(COMPLETION, JSON),
+    "other protocol": b"HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n" + COMPLETION,
     "byte order mark": response(b"\xef\xbb\xbf" + COMPLETION, JSON),
     "prefix": response(b")]}'\n" + COMPLETION, JSON),
     "two documents": response(b"{}\n" + COMPLETION, JSON),
@@ -236,6 +237,7 @@ def test_denied_call_does_not_reach_the_app(trick: str, gate: Gate, api: RawApi)
 
     assert NEEDLE.encode() not in got
     assert got.startswith(b"HTTP/1.")
+    assert "crashed" not in gate.log
 
 
 def test_honest_answer_reaches_the_app(gate: Gate, api: RawApi) -> None:
