@@ -7,7 +7,7 @@ import pytest
 from callgate.errors import BodyError
 from callgate.surfaces import realtime_items as items
 from callgate.surfaces.base import Change, Substitute
-from callgate.surfaces.realtime_items import Object
+from callgate.surfaces.fields import Object
 from tests.surfaces.realtime_objects import A, Json, request, sdk_event
 
 TEXT: Object = {"type": "output_text"}

@@ -20,8 +20,8 @@ from callgate.model import ToolCall
 from callgate.surfaces import agent_items as items
 from callgate.surfaces import agent_sessions as sessions
 from callgate.surfaces import sse
-from callgate.surfaces.agent_items import Object
 from callgate.surfaces.base import Change, Endpoint, Frame, Group, Hidden, Passing, Turn
+from callgate.surfaces.fields import Object
 from callgate.surfaces.sse import SseEvent
 
 _REQUIRES = "agent.session.requires_action"

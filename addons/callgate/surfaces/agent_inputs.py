@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.model import ToolResult
-from callgate.surfaces import agent_items, agent_sessions, said
-from callgate.surfaces.agent_items import COMPUTER, MCP, Object
+from callgate.surfaces import agent_items, agent_sessions, fields, said
+from callgate.surfaces.agent_items import COMPUTER, MCP
 from callgate.surfaces.base import Substitute
+from callgate.surfaces.fields import Object
 
 _INPUT = "agent.session.input."
 _RESULT = f"{_INPUT}tool_result"
@@ -101,7 +102,7 @@ def answers_of(document: Object) -> Iterator[Answer]:
         [] if listed is None else agent_sessions.objects(listed, "events")
     ):
         path = f"events[{index}]"
-        _refuse_odd_keys(event)
+        fields.refuse_odd_keys(event, _FIELDS, "an input")
         kind = event.get("type")
         if not isinstance(kind, str):
             raise BodyError(f"{path}.type must be a string", f"{path}.type")
@@ -118,17 +119,11 @@ def refuse_strays(document: Object, answers: Sequence[Answer]) -> None:
     """Raise BodyError for answers that stand where nobody here has read them."""
     read = {id(answer.event) for answer in answers}
     for node in agent_items.beside(document, read):
-        _refuse_odd_keys(node)
+        fields.refuse_odd_keys(node, _FIELDS, "an input")
         kind = node.get("type")
         is_answer = isinstance(kind, str) and kind.startswith(_INPUT) and kind.endswith("_result")
         if is_answer or _SIGNS & node.keys():
             raise BodyError("a result of a tool call stands where the API has none")
-
-
-def _refuse_odd_keys(node: Object) -> None:
-    for key in node:
-        if key not in _FIELDS and key.casefold() in _FIELDS:
-            raise BodyError(f"there is a field {key!r}, which is not one of the API's")
 
 
 def _text_of(output: Json) -> Json:

@@ -7,16 +7,23 @@ Both tell a call whole. SDKs run functions as soon as their item is added
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator
 
 from callgate import canonical
 from callgate.canonical import Json
-from callgate.errors import BodyError, JsonError
+from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.model import SurfaceName, ToolCall
-
-type Object = dict[str, Json]
+from callgate.surfaces.fields import (
+    Object,
+    arguments_in,
+    arguments_text,
+    json_text,
+    made_id,
+    parts_in,
+    refuse_odd_keys,
+    text_of,
+)
 
 MCP = "mcp_approval_request"
 COMPUTER = "computer_use_approval_request"
@@ -49,9 +56,7 @@ def is_call(node: Object) -> bool:
 
     Raises BodyError where readers could differ on it.
     """
-    for key in node:
-        if key not in _FIELDS and key.casefold() in _FIELDS:
-            raise BodyError(f"an item has a field {key!r}, which is not one of the API's")
+    refuse_odd_keys(node, _FIELDS, "an item")
     kind = node.get("type")
     if not isinstance(kind, str) or not kind:
         raise BodyError("the type of an item must be a string")
@@ -139,38 +144,24 @@ def _request(node: Object) -> Object:
     return node if asked is None else asked
 
 
-def _text(node: Object, key: str) -> str:
-    value = node.get(key)
-    if value is not None and not isinstance(value, str):
-        raise BodyError(f"the {key} of a tool call must be a string")
-    return value or ""
-
-
 def _name(node: Object) -> str:
-    kind, name = node["type"], _text(node, "name")
+    kind, name = node["type"], text_of(node, "name")
     if kind == _FUNCTION and not name:
         raise BodyError("a tool call without a name")
     if kind == MCP:
         asked = _request(node)
         # the API does not always tell the tool
-        return ".".join(filter(None, ("mcp", _text(asked, "server_label"), _text(asked, "name"))))
+        told = (text_of(asked, "server_label"), text_of(asked, "name"))
+        return ".".join(filter(None, ("mcp", *told)))
     return request_type_of(node) if kind == COMPUTER else name or str(kind)
 
 
 def _arguments(node: Object) -> str:
     kind = node["type"]
     if kind in (_FUNCTION, MCP):
-        value = (_request(node) if kind == MCP else node).get("arguments")
-        return value if isinstance(value, str) else "" if value is None else _as_text(value)
+        return arguments_text((_request(node) if kind == MCP else node).get("arguments"))
     asked = _request(node) if kind == COMPUTER else node
-    return _as_text({key: value for key, value in asked.items() if key not in _ABOUT})
-
-
-def _as_text(value: Json) -> str:
-    try:
-        return canonical.canonical(value).decode()
-    except JsonError:
-        return canonical.dump(value).decode()
+    return json_text({key: value for key, value in asked.items() if key not in _ABOUT})
 
 
 # -- changing -------------------------------------------------------------------------------
@@ -183,19 +174,10 @@ def replace_arguments(node: Object, text: str) -> None:
     """
     holder = node if node["type"] == _FUNCTION else _request(node)
     if node["type"] in (_FUNCTION, MCP):
-        holder["arguments"] = text if isinstance(holder.get("arguments"), str) else _parsed(text)
+        is_text = isinstance(holder.get("arguments"), str)
+        holder["arguments"] = text if is_text else arguments_in(text)
         return
-    parts = _parsed(text)
-    if not isinstance(parts, dict):
-        raise BodyError("the arguments of a tool call of this type must be an object")
-    holder.update(parts)
-
-
-def _parsed(text: str) -> Json:
-    try:
-        return canonical.parse(text)
-    except JsonError as error:
-        raise BodyError("the arguments of a tool call of this type must be JSON") from error
+    holder.update(parts_in(text))
 
 
 def notice_item(node: Object, notice: str) -> Object:
@@ -203,12 +185,9 @@ def notice_item(node: Object, notice: str) -> Object:
 
     A commentary: SDKs take it for no part of the turn's answer.
     """
-    seed = id_of(node).encode("utf-8", "backslashreplace")
     id = node.get("id")
     return {
-        "id": id
-        if isinstance(id, str)
-        else f"msg_callgate_{hashlib.sha256(seed).hexdigest()[:16]}",
+        "id": id if isinstance(id, str) else made_id("msg", id_of(node)),
         "type": "message",
         "role": "assistant",
         "status": "completed",

@@ -14,8 +14,8 @@ from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.model import ToolCall
 from callgate.surfaces import agent_items as items
-from callgate.surfaces.agent_items import Object
 from callgate.surfaces.base import Hidden, Turn
+from callgate.surfaces.fields import Object
 
 _LISTED, _MINE, _SESSION = "listed", "mine", "session"
 """Keys of a turn's node: the list of the body's, the turn's own entries of it, and the session

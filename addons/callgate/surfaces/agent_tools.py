@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from callgate.canonical import Json
 from callgate.errors import BodyError
-from callgate.surfaces.agent_items import Object
 from callgate.surfaces.base import HostedTool
+from callgate.surfaces.fields import Object
 
 _RUN_BY_APP = frozenset(("function", "tool_search"))
 """A search finds functions of the app's, which it runs then."""

@@ -8,7 +8,6 @@ in `agent_items` and `agent_sessions`, streams in `agent_events`, answers in `ag
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 from callgate import canonical
@@ -18,7 +17,6 @@ from callgate.exchange import Request, segments
 from callgate.model import SurfaceName
 from callgate.surfaces import agent_inputs, agent_items, agent_sessions, agent_tools
 from callgate.surfaces.agent_events import AgentEvents
-from callgate.surfaces.agent_items import Object
 from callgate.surfaces.base import (
     Endpoint,
     Frame,
@@ -28,6 +26,7 @@ from callgate.surfaces.base import (
     Surface,
     Turn,
 )
+from callgate.surfaces.fields import Object, made_id
 from callgate.surfaces.paths import Operations, locate, query_of, quoted, with_query
 
 _SESSION = ("agents", "sessions", "*")
@@ -165,7 +164,7 @@ class Agents(Surface):
         seed = canonical.dump(dict(error))
         told: Object = {
             "type": "error",
-            "event_id": f"event_callgate_{hashlib.sha256(seed).hexdigest()[:12]}",
+            "event_id": made_id("event", seed),
             "session_id": "",
             "error": dict(error),
         }

@@ -27,9 +27,9 @@ from callgate.surfaces.base import (
     Surface,
     Turn,
 )
+from callgate.surfaces.fields import Object
 from callgate.surfaces.paths import Operations, locate, query_of, quoted, with_query
 from callgate.surfaces.run_events import RunEvents
-from callgate.surfaces.runs import Object
 from callgate.surfaces.said import said_in
 
 

@@ -25,7 +25,8 @@ from callgate.surfaces.base import (
     Turn,
 )
 from callgate.surfaces.chat_events import ChatEvents
-from callgate.surfaces.messages import Entry, Object, entries
+from callgate.surfaces.fields import Object
+from callgate.surfaces.messages import Entry, entries
 from callgate.surfaces.paths import Operations, locate
 from callgate.surfaces.said import said_in
 

@@ -17,7 +17,8 @@ from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.surfaces import messages, sse
 from callgate.surfaces.base import Change, Frame, Group, Passing, Turn
-from callgate.surfaces.messages import CARRIERS, Object, entries
+from callgate.surfaces.fields import Object
+from callgate.surfaces.messages import CARRIERS, entries
 from callgate.surfaces.sse import SseEvent
 
 type Place = tuple[int, int | None]

@@ -27,7 +27,8 @@ from callgate.surfaces.base import (
     Surface,
     Turn,
 )
-from callgate.surfaces.messages import CARRIERS, Object
+from callgate.surfaces.fields import Object
+from callgate.surfaces.messages import CARRIERS
 from callgate.surfaces.sse import SseEvent
 
 SCOPE = "elsewhere"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.surfaces.base import HostedTool
-from callgate.surfaces.items import Object
+from callgate.surfaces.fields import Object
 
 _RUN_BY_APP = frozenset(
     str.split(

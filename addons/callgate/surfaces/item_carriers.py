@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.surfaces import item_results, items
-from callgate.surfaces.items import Object
+from callgate.surfaces.fields import Object
 
 _DESCRIBED = frozenset(("tools", "tool_choice", "metadata", "prompt", "text"))
 """Fields whose content is the app's own: schemas and labels, in which anything may stand."""

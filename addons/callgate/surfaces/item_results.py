@@ -15,7 +15,8 @@ from callgate.errors import BodyError, JsonError
 from callgate.model import ToolResult
 from callgate.surfaces import items as calls
 from callgate.surfaces.base import Substitute
-from callgate.surfaces.items import APPROVAL, COMPUTER, Object
+from callgate.surfaces.fields import Object
+from callgate.surfaces.items import APPROVAL, COMPUTER
 
 _APPROVED = "mcp_approval_response"
 _SEARCHED = "tool_search_output"

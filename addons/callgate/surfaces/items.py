@@ -7,17 +7,24 @@ streams and WebSockets all carry the same items. Results are in `item_results`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from callgate import canonical
 from callgate.canonical import Json
-from callgate.errors import BodyError, JsonError
+from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.model import SurfaceName, ToolCall
+from callgate.surfaces import fields
 from callgate.surfaces.base import Turn
-
-type Object = dict[str, Json]
+from callgate.surfaces.fields import (
+    Object,
+    arguments_in,
+    arguments_text,
+    json_text,
+    made_id,
+    parts_in,
+    text_of,
+)
 
 APPROVAL = "mcp_approval_request"
 COMPUTER = "computer_call"
@@ -84,10 +91,8 @@ def is_hosted(item: Object) -> bool:
 
 
 def refuse_odd_keys(item: Object) -> None:
-    """Raise BodyError for a known key in other letters: not all parsers tell them apart."""
-    for key in item:
-        if key not in _FIELDS and key.casefold() in _FIELDS:
-            raise BodyError(f"an item has a field {key!r}, which is not one of the API's")
+    """See `fields.refuse_odd_keys`."""
+    fields.refuse_odd_keys(item, _FIELDS, "an item")
 
 
 def id_of(item: Object) -> str:
@@ -201,37 +206,29 @@ def kind_of(item: Object) -> str:
     return _KINDS.get(kind, kind)
 
 
-def _text(item: Object, key: str) -> str:
-    value = item.get(key)
-    if value is not None and not isinstance(value, str):
-        raise BodyError(f"the {key} of a tool call must be a string")
-    return value or ""
-
-
 def _name(item: Object) -> str:
-    kind, name = str(item["type"]), _text(item, "name")
+    kind, name = str(item["type"]), text_of(item, "name")
     if kind in _NAMES:
         return _NAMES[kind]
     if (kind in _KINDS or kind == APPROVAL) and not name:
         raise BodyError("a tool call without a name")
     if kind == APPROVAL:
-        return f"mcp.{_text(item, 'server_label')}.{name}"
-    namespace = _text(item, "namespace")
+        return f"mcp.{text_of(item, 'server_label')}.{name}"
+    namespace = text_of(item, "namespace")
     return f"{namespace}.{name}" if namespace else name or kind
 
 
 def _arguments(item: Object) -> str:
     kind = item["type"]
     if kind == "custom_tool_call":
-        return _as_text({"input": _text(item, "input")})
+        return json_text({"input": text_of(item, "input")})
     if kind in _SHELLS:
-        return _as_text({key: v for key, v in _action(item).items() if key not in _BOUNDS and v})
+        return json_text({key: v for key, v in _action(item).items() if key not in _BOUNDS and v})
     if kind in _PARTS:
-        return _as_text({key: item[key] for key in _PARTS[kind] if item.get(key) is not None})
+        return json_text({key: item[key] for key in _PARTS[kind] if item.get(key) is not None})
     if kind in ("function_call", APPROVAL, "tool_search_call"):
-        value = item.get("arguments")
-        return value if isinstance(value, str) else "" if value is None else _as_text(value)
-    return _as_text({key: value for key, value in item.items() if key not in _ABOUT})
+        return arguments_text(item.get("arguments"))
+    return json_text({key: value for key, value in item.items() if key not in _ABOUT})
 
 
 def _action(item: Object) -> Object:
@@ -239,13 +236,6 @@ def _action(item: Object) -> Object:
     if not isinstance(action, dict):
         raise BodyError("the action of a tool call must be an object")
     return action
-
-
-def _as_text(value: Json) -> str:
-    try:
-        return canonical.canonical(value).decode()
-    except JsonError:
-        return canonical.dump(value).decode()
 
 
 # -- changing -------------------------------------------------------------------------------
@@ -259,27 +249,16 @@ def replace_arguments(item: Object, text: str) -> None:
     kind = item.get("type")
     if kind in ("function_call", APPROVAL, "tool_search_call"):
         is_text = isinstance(item.get("arguments"), str)
-        item["arguments"] = text if is_text else _parsed(text)
+        item["arguments"] = text if is_text else arguments_in(text)
         return
-    parts = _parsed(text)
-    if not isinstance(parts, dict):
-        raise BodyError("the arguments of a tool call of this type must be an object")
-    (_action(item) if kind in _SHELLS else item).update(parts)
-
-
-def _parsed(text: str) -> Json:
-    try:
-        return canonical.parse(text)
-    except JsonError as error:
-        raise BodyError("the arguments of a tool call of this type must be JSON") from error
+    (_action(item) if kind in _SHELLS else item).update(parts_in(text))
 
 
 def notice_item(item: Object, notice: str) -> Object:
     """The assistant's message that takes the place of a hidden call."""
-    seed = id_of(item).encode("utf-8", "backslashreplace")
     part: Object = {"type": "output_text", "text": notice, "annotations": [], "logprobs": []}
     return {
-        "id": f"msg_callgate_{hashlib.sha256(seed).hexdigest()[:16]}",
+        "id": made_id("msg", id_of(item)),
         "type": "message",
         "status": "completed",
         "role": "assistant",

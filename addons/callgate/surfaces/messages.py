@@ -14,8 +14,8 @@ from callgate.canonical import Json
 from callgate.errors import BodyError, JsonError
 from callgate.exchange import Request
 from callgate.model import SurfaceName, ToolCall
-
-type Object = dict[str, Json]
+from callgate.surfaces import fields
+from callgate.surfaces.fields import Object
 
 CARRIERS = frozenset(("tool_calls", "function_call"))
 _LEGACY = "function_call:"
@@ -124,9 +124,8 @@ def refuse_odd_keys(item: Object) -> None:
     """Raise BodyError for a known key of a call in other letters: some clients' parsers do not
     tell them apart."""
     for node in (item, item.get("function"), item.get("custom")):
-        for key in node if isinstance(node, dict) else ():
-            if key not in _FIELDS and key.casefold() in _FIELDS:
-                raise BodyError(f"a tool call has a field {key!r}, which is not one of the API's")
+        if isinstance(node, dict):
+            fields.refuse_odd_keys(node, _FIELDS, "a tool call")
 
 
 def entries(message: Object) -> Iterator[Entry]:

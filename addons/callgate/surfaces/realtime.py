@@ -8,7 +8,6 @@ proxy; they are only named here (`Endpoint.hides`).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.model import QUOTED, SurfaceName
+from callgate.surfaces import fields
 from callgate.surfaces import realtime_items as items
 from callgate.surfaces.base import (
     Change,
@@ -30,9 +30,9 @@ from callgate.surfaces.base import (
     Surface,
     Turn,
 )
+from callgate.surfaces.fields import Object, made_id
 from callgate.surfaces.paths import Operations, locate
 from callgate.surfaces.realtime_events import RealtimeEvents
-from callgate.surfaces.realtime_items import Object
 from callgate.surfaces.said import said_in
 
 _WEBRTC = "a WebRTC session, whose events no proxy sees"
@@ -159,7 +159,7 @@ class Realtime(Surface):
         seed = canonical.dump([dict(error), cause])
         document: Object = {
             "type": "error",
-            "event_id": f"event_callgate_{hashlib.sha256(seed).hexdigest()[:12]}",
+            "event_id": made_id("event", seed),
             "error": {**error, **told},
         }
         return frame("error", canonical.dump(document).decode())
@@ -258,7 +258,7 @@ def _hosted(tool: Json) -> str:
     node = tool if isinstance(tool, dict) else {}
     kind = node.get("type", "function")
     if kind == "mcp":
-        return f"mcp.{items.text_of(node, 'server_label')}"
+        return f"mcp.{fields.text_of(node, 'server_label')}"
     environment = node.get("environment")
     where = environment.get("type") if isinstance(environment, dict) else None
     is_local = kind == "shell" and where in (None, "local")

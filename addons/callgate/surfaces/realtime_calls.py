@@ -10,9 +10,10 @@ from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.model import ToolCall
+from callgate.surfaces import fields
 from callgate.surfaces import realtime_items as items
 from callgate.surfaces.base import Change, Frame, Turn
-from callgate.surfaces.realtime_items import Object
+from callgate.surfaces.fields import Object
 from callgate.surfaces.sse import SseEvent
 
 BEGINS = ("response.output_item.added", "conversation.item.added", "conversation.item.created")
@@ -59,7 +60,7 @@ def mention(document: Object) -> str:
 
 def piece_key(document: Object) -> str:
     """What tells the call of a piece; raises BodyError for one that could be any's."""
-    key = items.text_of(document, "item_id") or items.text_of(document, "call_id")
+    key = fields.text_of(document, "item_id") or fields.text_of(document, "call_id")
     if not key:
         raise BodyError("a piece of a tool call without its item_id")
     return key
@@ -75,7 +76,7 @@ def response_of(document: Object) -> str:
 
 def key_of(item: Object) -> str:
     """What later messages refer to an item by; raises BodyError for nothing at all."""
-    return items.text_of(item, "id") or items.id_of(item)
+    return fields.text_of(item, "id") or items.id_of(item)
 
 
 def text_of(node: Object, key: str) -> str:
@@ -128,7 +129,7 @@ class Telling:
     def learn(self, told: Object) -> None:
         """Take in who it is; raises BodyError where that differs from what was told before."""
         for name in _IDENTITY:
-            value = items.text_of(told, name)
+            value = fields.text_of(told, name)
             if value and self.item.setdefault(name, value) != value:
                 raise BodyError(f"the {name} of a tool call changes")
         if told.get("caller") is not None:

@@ -18,8 +18,10 @@ from urllib.parse import parse_qsl
 from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.model import ToolCall
+from callgate.surfaces import fields
 from callgate.surfaces import realtime_items as items
 from callgate.surfaces.base import Endpoint, Frame, Group, Passing, Turn
+from callgate.surfaces.fields import Object
 from callgate.surfaces.realtime_calls import (
     PIECE,
     WHOLE,
@@ -38,7 +40,7 @@ from callgate.surfaces.realtime_calls import (
     text_of,
     told_of,
 )
-from callgate.surfaces.realtime_items import Object, Placed
+from callgate.surfaces.realtime_items import Placed
 from callgate.surfaces.sse import SseEvent
 
 _PLAIN = ("conversation.item.deleted", "conversation.item.truncated")
@@ -146,11 +148,11 @@ class RealtimeEvents:
         told: Object = {"type": telling.item.get("type") or "function_call"}
         told |= {name: document.get(name) for name in ("call_id", "name")}
         if document.get("type") == PIECE:
-            telling.deltas += items.text_of(document, "delta")
+            telling.deltas += fields.text_of(document, "delta")
             self._keep(telling, event, document, told)
             return
         is_whole = document.get("arguments") is not None
-        whole = items.text_of(document, "arguments") if is_whole else telling.deltas
+        whole = fields.text_of(document, "arguments") if is_whole else telling.deltas
         telling.learn(told)
         if telling.is_named:
             item: Object = {**telling.item, "id": telling.key, "arguments": whole}

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 
 from callgate import canonical
 from callgate.canonical import Json
-from callgate.errors import BodyError, JsonError
+from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.model import SurfaceName, ToolCall, ToolResult
 from callgate.surfaces.base import Change, Substitute
-
-type Object = dict[str, Json]
+from callgate.surfaces.fields import (
+    Object,
+    arguments_text,
+    json_text,
+    refuse_odd_keys,
+    text_of,
+)
 
 APPROVAL = "mcp_approval_request"
 _TOLD = ("function_call", APPROVAL)
@@ -91,9 +96,8 @@ def refuse_strays(document: Object, placed: Sequence[Placed]) -> None:
     """
     read = [one.item for one in placed]
     for node in (document, document.get("response"), *read):
-        for key in node if isinstance(node, dict) else ():
-            if key not in _FIELDS and key.casefold() in _FIELDS:
-                raise BodyError(f"a message has a field {key!r}, which is not one of the API's")
+        if isinstance(node, dict):
+            refuse_odd_keys(node, _FIELDS, "a message")
     known = {id(item) for item in read}
     waiting: list[Json] = [document]
     while waiting:
@@ -171,14 +175,6 @@ def is_told(item: Object) -> bool:
     return item.get("type") in _TOLD
 
 
-def text_of(node: Object, key: str) -> str:
-    """A field as text, empty without one; raises BodyError for another type."""
-    value = node.get(key)
-    if value is not None and not isinstance(value, str):
-        raise BodyError(f"the {key} of a tool call must be a string")
-    return value or ""
-
-
 def _kind(item: Object) -> str:
     kind = text_of(item, "type") or "untyped"
     return _KINDS.get(kind, kind)
@@ -197,16 +193,8 @@ def _name(item: Object) -> str:
 def arguments_of(item: Object) -> str:
     """The arguments of a call; of one without that field, all that it asks for."""
     if is_told(item):
-        value = item.get("arguments")
-        return value if isinstance(value, str) else "" if value is None else _as_text(value)
-    return _as_text({key: value for key, value in item.items() if key not in _ABOUT})
-
-
-def _as_text(value: Json) -> str:
-    try:
-        return canonical.canonical(value).decode()
-    except JsonError:
-        return canonical.dump(value).decode()
+        return arguments_text(item.get("arguments"))
+    return json_text({key: value for key, value in item.items() if key not in _ABOUT})
 
 
 # -- changing -------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.surfaces import items, sse
 from callgate.surfaces.base import Endpoint, Frame, Group, Passing, Turn
+from callgate.surfaces.fields import Object
 from callgate.surfaces.item_carriers import model_of, refuse_stray_calls, scope_of
-from callgate.surfaces.items import Object
 from callgate.surfaces.response_group import Held, ItemGroup, LateGroup, OutputGroup
 from callgate.surfaces.sse import SseEvent
 

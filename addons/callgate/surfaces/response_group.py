@@ -14,7 +14,7 @@ from callgate import canonical
 from callgate.canonical import Json
 from callgate.surfaces import items
 from callgate.surfaces.base import Change, Frame, Turn
-from callgate.surfaces.items import Object
+from callgate.surfaces.fields import Object
 from callgate.surfaces.sse import SseEvent
 
 _PIECES = ("delta", "arguments", "input")

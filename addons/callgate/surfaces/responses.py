@@ -26,7 +26,7 @@ from callgate.surfaces.base import (
     Surface,
     Turn,
 )
-from callgate.surfaces.items import Object
+from callgate.surfaces.fields import Object
 from callgate.surfaces.paths import Operations, locate, query_of, quoted, with_query
 from callgate.surfaces.response_events import ResponseEvents
 from callgate.surfaces.said import said_in, texts_of

@@ -17,8 +17,8 @@ from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.surfaces import runs, sse
 from callgate.surfaces.base import Change, Endpoint, Frame, Group, Passing, Turn
+from callgate.surfaces.fields import Object
 from callgate.surfaces.messages import refuse_odd_keys
-from callgate.surfaces.runs import Object
 from callgate.surfaces.sse import SseEvent
 
 _ENDS = ("completed", "failed", "cancelled", "expired", "incomplete", "requires_action")

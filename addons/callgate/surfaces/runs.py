@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 from callgate import canonical
 from callgate.canonical import Json
-from callgate.errors import BodyError, JsonError
+from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.model import SurfaceName, ToolCall
 from callgate.surfaces.base import Endpoint, Turn
+from callgate.surfaces.fields import Object, arguments_text
 from callgate.surfaces.messages import refuse_odd_keys
-
-type Object = dict[str, Json]
 
 
 def _waits_for_app(node: Object) -> bool:
@@ -212,8 +211,7 @@ def _name(kind: str, holder: Object) -> str:
 def _call(request: Request, scope: str, node: Object, item: Object) -> ToolCall:
     holder, kind = holder_of(item), _kind(node, item)
     name = _name(kind, holder)
-    arguments = holder.get("arguments")
-    text = arguments if isinstance(arguments, str) else _as_text(arguments)
+    arguments = arguments_text(holder.get("arguments"))
     assistant, model = as_id(node.get("assistant_id")) or "", _text(node, "model")
     return ToolCall(
         surface=SurfaceName.ASSISTANTS,
@@ -221,8 +219,8 @@ def _call(request: Request, scope: str, node: Object, item: Object) -> ToolCall:
         scope=scope,
         id=id_of(item),
         name=name,
-        arguments=text,
-        digest=canonical.call_digest(kind, name, text),
+        arguments=arguments,
+        digest=canonical.call_digest(kind, name, arguments),
         kind=kind,
         agent=request.caller(assistant),
         assistant=assistant,
@@ -234,12 +232,3 @@ def _call(request: Request, scope: str, node: Object, item: Object) -> ToolCall:
 def _text(node: Object, key: str) -> str:
     value = node.get(key)
     return value if isinstance(value, str) else ""
-
-
-def _as_text(arguments: Json) -> str:
-    if arguments is None:
-        return ""
-    try:
-        return canonical.canonical(arguments).decode()
-    except JsonError:
-        return canonical.dump(arguments).decode()
