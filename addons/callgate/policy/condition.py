@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import cel
+from typing import TYPE_CHECKING
 
 from callgate.policy.truth import HOLDS, Outcome, Truth
+
+if TYPE_CHECKING:
+    import cel
 
 VARIABLES = ("args", "tool", "assistant", "agent", "model", "surface")
 FUNCTIONS = frozenset(
@@ -52,6 +54,8 @@ class Condition:
 
         Raises ConditionError with the place.
         """
+        import cel  # here: its own command line comes along, a tenth of every start
+
         try:
             program = cel.compile(source)
         except ValueError as error:
