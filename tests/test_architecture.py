@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
         "__init__ model errors",
-        "bounded canonical exchange once hosts files listeners visible tasks",
+        "bounded canonical exchange once hosts files listeners visible tasks settling",
         "forms",
         "settings bodies outcome merging chain roots certificates",
         "surfaces scanners policy detectors store audit annotation metrics upstream ca logs",

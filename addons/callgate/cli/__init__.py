@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from callgate import __version__
+from callgate.settling import settled
 
 _COMMANDS = {
     "demo": "demo:demo",
@@ -47,7 +48,8 @@ class Commands(TyperGroup):
         if cmd_name not in _COMMANDS:
             return None
         module, name = _COMMANDS[cmd_name].split(":")
-        found = getattr(importlib.import_module(f"callgate.cli.{module}"), name)
+        with settled():
+            found = getattr(importlib.import_module(f"callgate.cli.{module}"), name)
         holder = typer.Typer()
         if isinstance(found, typer.Typer):
             holder.add_typer(found, name=cmd_name)

@@ -7,7 +7,10 @@ import signal
 import socket
 import sys
 
-from callgate.workers.worker import work
+from callgate.settling import settled
+
+with settled():
+    from callgate.workers.worker import work
 
 if __name__ == "__main__":
     # Ctrl-C reaches the whole foreground: the parent passes it on once all can finish their flows
