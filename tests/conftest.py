@@ -1,6 +1,8 @@
-"""How tests are named."""
+"""How tests are named, and in which order they run."""
 
 from __future__ import annotations
+
+import pytest
 
 _SHORT_BYTES = 16
 
@@ -8,3 +10,9 @@ _SHORT_BYTES = 16
 def pytest_make_parametrize_id(config: object, val: object, argname: str) -> str | None:
     """Name long bytes by their argument: gzip writes the time, and each worker its own."""
     return argname if isinstance(val, bytes) and len(val) > _SHORT_BYTES else None
+
+
+@pytest.hookimpl(trylast=True)  # after the shuffle
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits for processes: beside it there is a core for what computes."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)

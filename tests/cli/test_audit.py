@@ -211,7 +211,7 @@ def test_follow_prints_new_records_until_interrupted(url: str) -> None:
         append(url, [call("newer")])
         assert json.loads(next_line(process))["tool"] == "newer"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert err == ""
