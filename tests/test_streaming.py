@@ -12,7 +12,6 @@ import h2.events
 import pytest
 from mitmproxy import connection, http, options
 from mitmproxy.proxy import commands, context, events
-from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import (
     HttpLayer,
     HTTPMode,
@@ -577,22 +576,6 @@ def test_messages_are_made_without_a_look_at_each_type(monkeypatch: pytest.Monke
 
     assert http.Response.make(200, b"{}").content == b"{}"
     assert len(looked) == 1
-
-
-def test_changed_messages_go_out_in_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket.Fragmentizer, "FRAGMENT_SIZE", 4000)
-    streaming.whole_frames()
-    text = "€" * 5000
-    [frame] = websocket.Fragmentizer([], True)(text.encode())
-    assert frame.data == text
-
-
-def test_mitmproxy_that_cuts_frames_otherwise_is_said_to_be_incompatible(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delattr(websocket.Fragmentizer, "FRAGMENT_SIZE")
-    with pytest.raises(RuntimeError, match="FRAGMENT_SIZE"):
-        streaming.check_compatible()
 
 
 @pytest.mark.parametrize("hook", [streaming.CallgateWaitHook, streaming.CallgateJudgeHook])

@@ -30,7 +30,7 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
-from callgate import assembly, bounds, ca, reloading, streaming
+from callgate import assembly, bounds, ca, frames, reloading, streaming
 from callgate.addon import Guard
 from callgate.border import Border
 from callgate.console.listener import bind
@@ -83,9 +83,9 @@ class Proxy(Master):
     def __init__(self, settings: Settings, authority: ca.Authority) -> None:
         """Prepare the addons; raises SettingsError for what mitmproxy does not accept."""
         streaming.check_compatible()
-        streaming.whole_frames()
         streaming.without_debug_checks()
         bounds.install()
+        frames.install(_most_bytes(settings))
         hosts = Hosts(settings.gated_hosts)
         behind = UpstreamProxy.parse(settings.upstream_proxy) if settings.upstream_proxy else None
         super().__init__(options.Options(), with_termlog=False)
@@ -189,6 +189,11 @@ class Proxy(Master):
         await asyncio.sleep(_FLUSH_SECONDS)
 
 
+def _most_bytes(settings: Settings) -> int:
+    """Of one message; `observe` ends nothing."""
+    return sys.maxsize if settings.mode == "observe" else settings.max_body_mib << 20
+
+
 def _modes(settings: Settings, behind: UpstreamProxy | None) -> list[str]:
     """What mitmproxy shall listen for, in its own words; raises SettingsError where it may not."""
     modes = [f"{f'upstream:{behind.url}' if behind else 'regular'}@{_at(settings.listen)}"]
@@ -243,8 +248,8 @@ class ScriptGuard(Guard):
     async def running(self) -> None:
         """Assemble; until then, and if it fails, all traffic to gated hosts is refused."""
         os.umask(0o077)
-        streaming.whole_frames()
         bounds.install()
+        frames.install(_most_bytes(self._settings))
         self.use(ctx.master.addons.get("proxyserver"))
         authority = ca.ensure(self._settings.home.expanduser(), self._settings.gated_hosts)
         roots = ca.upstream_bundle(authority, self._settings.upstream_ca)

@@ -10,15 +10,11 @@ gets the hook's completion all the same. So while a stream holds something, it h
 `CallgateWaitHook` under way, and neither other streams nor its own events wait for it. Whole
 bodies are held in the same way (`CallgateJudgeHook`), with `102 Processing` for impatient
 clients (RFC 2518 10.1).
-
-WebSockets: mitmproxy cuts changed messages into fragments without regard for characters; here
-they go out in one frame.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +23,6 @@ from typing import Any
 import h2.exceptions
 from mitmproxy import connection, http
 from mitmproxy.proxy import commands, events, layer, server
-from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -323,11 +318,6 @@ def hang_up(
         front.handler.cancel("the server's connection has ended")
 
 
-def whole_frames() -> None:
-    """Have mitmproxy send a changed message in one frame: it would cut characters in two."""
-    websocket.Fragmentizer.FRAGMENT_SIZE = sys.maxsize
-
-
 def without_debug_checks() -> None:
     """Have mitmproxy leave out what it checks of its own messages unless Python runs with `-O`.
 
@@ -354,7 +344,5 @@ def check_compatible() -> None:
         "send_response",
     )
     missing += [name for name in states if not hasattr(HttpStream, name)]
-    if not hasattr(websocket.Fragmentizer, "FRAGMENT_SIZE"):
-        missing.append("FRAGMENT_SIZE")
     if missing:
         raise RuntimeError(f"this version of mitmproxy lacks {', '.join(missing)}; use 12.2")
