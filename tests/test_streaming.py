@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import h2.config
 import h2.connection
 import h2.events
 import pytest
@@ -64,6 +65,7 @@ class Wire:
         self.flows: list[http.HTTPFlow] = []
         self.closed: list[connection.Connection] = []
         self.wakeups: list[commands.RequestWakeup] = []
+        self.api_alpn: bytes | None = None
         self._on_request = on_request
         self.feed(events.Start())
 
@@ -74,6 +76,7 @@ class Wire:
                 self.sent[command.connection] = old + command.data
             elif isinstance(command, commands.OpenConnection):
                 command.connection.state = connection.ConnectionState.OPEN
+                command.connection.alpn = self.api_alpn
                 self.server = command.connection
                 self.feed(events.OpenConnectionCompleted(command, None))
             elif isinstance(command, commands.StartHook):
@@ -576,6 +579,40 @@ def test_messages_are_made_without_a_look_at_each_type(monkeypatch: pytest.Monke
 
     assert http.Response.make(200, b"{}").content == b"{}"
     assert len(looked) == 1
+
+
+@pytest.mark.parametrize("app_alpn", [None, b"h2"], ids=["HTTP/1 app", "HTTP/2 app"])
+def test_trailers_over_http2_are_dropped_both_ways(app_alpn: bytes | None) -> None:
+    wire = Wire(alpn=app_alpn)
+    wire.api_alpn = b"h2"
+    api = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+    app = h2.connection.H2Connection()
+    if app_alpn:
+        app.initiate_connection()
+        path = [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "api")]
+        app.send_headers(1, path)
+        app.send_headers(1, [("x-http-method-override", "DELETE")], end_stream=True)
+        wire.from_client(app.data_to_send())
+    else:
+        wire.from_client(b"GET / HTTP/1.1\r\nhost: api.test\r\n\r\n")
+    asked = api.receive_data(wire.sent[wire.server])
+    api.send_headers(1, [(":status", "200")])
+    api.send_data(1, b"ok")
+    api.send_headers(1, [("callgate-decision", "allow")], end_stream=True)
+    wire.from_server(api.data_to_send())
+
+    told = wire.sent[wire.context.client]
+    if app_alpn:
+        heard = app.receive_data(told)
+        body = [event.data or b"" for event in heard if isinstance(event, h2.events.DataReceived)]
+        assert b"".join(body) == b"ok"
+    else:
+        assert told.endswith(b"\r\n\r\nok")
+        heard = []
+    for happened in (asked, heard):
+        assert not [e for e in happened if isinstance(e, h2.events.TrailersReceived)]
+    assert [e for e in asked if isinstance(e, h2.events.StreamEnded)]
+    assert wire.layer.streams == {}
 
 
 @pytest.mark.parametrize("hook", [streaming.CallgateWaitHook, streaming.CallgateJudgeHook])

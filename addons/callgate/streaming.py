@@ -28,6 +28,7 @@ from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestData,
     RequestProtocolError,
+    RequestTrailers,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
@@ -101,10 +102,16 @@ class GuardedStream(HttpStream):
         return stream if isinstance(stream, GatedStream) else None
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
-        """Take completions of `CallgateWaitHook`; drop what comes after the stream was ended."""
+        """Take completions of `CallgateWaitHook`; drop what comes after the stream was ended.
+
+        And trailers, which RFC 9110 6.5.1 lets anybody do: they are headers that nobody strips,
+        and mitmproxy has no way to send them over HTTP/1.
+        """
         if isinstance(event, events.HookCompleted):
             yield from self._completed(event.command)
-        elif not (self._is_closed and isinstance(event, _FROM_SERVER)):
+        elif not isinstance(event, _TRAILERS) and not (
+            self._is_closed and isinstance(event, _FROM_SERVER)
+        ):
             yield from super()._handle_event(event)
 
     def state_wait_for_response_headers(
@@ -242,7 +249,8 @@ class GuardedStream(HttpStream):
         yield from super().state_consume_response_body(event)
 
 
-_FROM_SERVER = (ResponseData, ResponseTrailers, ResponseEndOfMessage, ResponseProtocolError)
+_FROM_SERVER = (ResponseData, ResponseEndOfMessage, ResponseProtocolError)
+_TRAILERS = (RequestTrailers, ResponseTrailers)
 
 
 def guard(http_layer: HttpLayer, max_bytes: int) -> None:
