@@ -320,14 +320,16 @@ def test_slow_reader_does_not_hold_up_others(gate: Gate, upstream: Upstream) -> 
 # -- the scanner --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_stop_does_not_wait_for_a_scanner_that_hangs(
-    start_gate: StartGate, upstream: Upstream
+    start_gate: StartGate, upstream: Upstream, workers: str
 ) -> None:
     upstream.act = says(answer(run("wiped", "look")))
     with IntervenGateway() as scanner:
         scanner.http.is_silent = True
         gate = start_gate(
             upstream.host,
+            CALLGATE_WORKERS=workers,
             CALLGATE_SCANNER="interven",
             INTERVEN_API_KEY=KEY,
             INTERVEN_GATEWAY_URL=scanner.url,

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
-import os
-import sys
-import threading
 from typing import Any
 
 import typer
@@ -14,6 +10,7 @@ from typer.core import TyperGroup
 
 from callgate import __version__
 from callgate.settling import settled
+from callgate.tasks import leave
 
 _COMMANDS = {
     "demo": "demo:demo",
@@ -83,18 +80,5 @@ def main() -> None:
         app()
     except SystemExit as end:
         if isinstance(end.code, int):
-            _leave(end.code)
+            leave(end.code)
         raise
-
-
-def _leave(code: int) -> None:
-    """End at once where Python would wait for a thread: a scanner's gateway that does not answer.
-
-    Everything is closed by now, and nobody is left to hear the answer.
-    """
-    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if any(not thread.daemon for thread in others):
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)

@@ -8,11 +8,14 @@ import socket
 import sys
 
 from callgate.settling import settled
+from callgate.tasks import leave
 
 with settled():
     from callgate.workers.worker import work
 
 if __name__ == "__main__":
-    # Ctrl-C reaches the whole foreground: the parent passes it on once all can finish their flows
+    # Ctrl-C reaches the whole foreground: a worker that does not serve yet leaves it to its parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.exit(asyncio.run(work(socket.socket(fileno=int(sys.argv[1])))))
+    code = asyncio.run(work(socket.socket(fileno=int(sys.argv[1]))))
+    leave(code)
+    sys.exit(code)
