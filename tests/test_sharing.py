@@ -1,4 +1,4 @@
-"""mitmproxy listening where others listen as well."""
+"""mitmproxy listening on TCP alone, and where others listen as well."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import socket
 from typing import Any
 
 import pytest
+from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance, ServerInstance
 
-from callgate.sharing import share_ports
+from callgate.sharing import only_tcp, share_ports
 
 
 async def test_two_listeners_of_mitmproxy_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +32,18 @@ async def test_two_listeners_of_mitmproxy_share_a_port(monkeypatch: pytest.Monke
         assert found == [("127.0.0.1", port)] * 3
         for server in servers:
             server.close()
+
+
+async def test_reverse_listener_for_https_takes_no_udp_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # put back after the test, as above
+    monkeypatch.setattr(mode_specs.ReverseMode, "transport_protocol", mode_specs.TCP)
+    instance: Any = ServerInstance.make("reverse:https://api.test", manager=None)  # type: ignore[arg-type]
+    assert instance.mode.transport_protocol == "both"
+    only_tcp()
+
+    servers = await instance.listen("127.0.0.1", 0)
+
+    assert [type(server) for server in servers] == [asyncio.Server]
+    servers[0].close()

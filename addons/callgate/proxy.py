@@ -30,7 +30,7 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
-from callgate import assembly, bounds, ca, frames, reloading, streaming
+from callgate import assembly, bounds, ca, frames, reloading, sharing, streaming
 from callgate.addon import Guard
 from callgate.border import Border
 from callgate.console.listener import bind
@@ -86,6 +86,7 @@ class Proxy(Master):
         streaming.without_debug_checks()
         bounds.install()
         frames.install(_most_bytes(settings))
+        sharing.only_tcp()
         hosts = Hosts(settings.gated_hosts)
         behind = UpstreamProxy.parse(settings.upstream_proxy) if settings.upstream_proxy else None
         super().__init__(options.Options(), with_termlog=False)

@@ -6,10 +6,12 @@ import json
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -32,6 +34,8 @@ def test_reverse_listener_gates_what_is_sent_to_it_over_plain_http(
 ) -> None:
     gate = start_gate(policy=DENY_SHELL, CALLGATE_REVERSE=f"127.0.0.1:0=https://{origin.host}")
     url = re.findall(r"reverse listener (http://\S+)", gate.log)[0]
+    with socket.socket(type=socket.SOCK_DGRAM) as unused:
+        unused.bind(("127.0.0.1", urlsplit(url).port))
     origin.answer = lambda _: Reply(waiting_run("run_shell"))
     with httpx.Client(base_url=url, trust_env=False, timeout=20) as app:
         run = app.get(RUN)
