@@ -383,6 +383,7 @@ class HeldWire(Wire):
 
     def __init__(self, version: bytes = b"HTTP/1.1") -> None:
         self.judging: list[streaming.CallgateJudgeHook] = []
+        self.cancelled: list[bool] = []
         super().__init__()
         self.from_client(b"GET / %s\r\nhost: api.test\r\n\r\n" % version)
         self.from_server(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
@@ -398,7 +399,8 @@ class HeldWire(Wire):
     def goes_on(self) -> None:
         """It is still not known what becomes of it."""
         hook = self.judging[-1]
-        hook.flow.metadata[streaming.JUDGING] = object()
+        task = SimpleNamespace(cancel=lambda: self.cancelled.append(True))
+        hook.flow.metadata[streaming.JUDGING] = task
         self.feed(events.HookCompleted(hook))
 
     def is_judged(self) -> None:
@@ -447,12 +449,24 @@ def test_held_body_of_a_client_that_is_gone_is_not_sent() -> None:
     assert wire.got == b""
 
 
+def test_held_body_of_a_client_that_is_gone_is_not_judged_any_more() -> None:
+    wire = HeldWire()
+    wire.goes_on()
+    assert wire.cancelled == []
+    wire.context.client.state = connection.ConnectionState.CLOSED
+    wire.feed(events.ConnectionClosed(wire.context.client))
+    wire.goes_on()
+    assert wire.cancelled == [True]
+    assert streaming.JUDGING not in wire.judging[0].flow.metadata
+
+
 class Http2Wire(HeldWire):
     """The client speaks HTTP/2."""
 
     def __init__(self) -> None:
         self.judging = []
         self.front = h2.connection.H2Connection()
+        self.cancelled = []
         Wire.__init__(self, alpn=b"h2")
         self.front.initiate_connection()
         head = [

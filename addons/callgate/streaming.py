@@ -165,6 +165,9 @@ class GuardedStream(HttpStream):
         elif hook is self._judged:
             self._judged = None
             yield from self.send_response()
+        elif judging := self.flow.metadata.pop(JUDGING, None):
+            # the client is gone: a person may take an hour, and the whole body waits with it
+            judging.cancel()
 
     def _judge(self) -> layer.CommandGenerator[None]:
         # not mitmproxy's RequestWakeup: it can not be taken back, and would keep every flow
