@@ -318,6 +318,21 @@ async def test_event_stream_of_an_unknown_encoding_is_refused_but_observed() -> 
         assert (flow.response.status_code == 502) is is_refused
 
 
+@pytest.mark.parametrize(("charset", "status"), [("utf-7", 502), ("utf-8", 200)])
+async def test_event_stream_in_a_charset_that_hides_lines_is_refused(
+    charset: str, status: int
+) -> None:
+    scripted = Scripted(Forward())
+    flow = flow_to()
+    made = guard(scripted)
+    await made.requestheaders(flow)
+    answered(flow, headers={"content-type": f"text/event-stream; charset={charset}"})
+    await made.responseheaders(flow)
+    await made.response(flow)
+    assert flow.response is not None
+    assert flow.response.status_code == status
+
+
 async def test_ambiguous_path_is_refused_before_the_body_comes() -> None:
     scripted = Scripted(Forward())
     scripted.path = Refuse(ApiError("odd", "request_not_inspectable"))

@@ -76,6 +76,7 @@ ROWS: Mapping[int, Row] = {
     ),
     6: row(
         "odd event framing: CRLF, BOM, multi-line data",
+        "surfaces/sse::event_that_only_clients_with_other_line_ends_would_find_is_refused "
         "surfaces/sse::fields_are_read_as_the_standard_says "
         "surfaces/sse::whatever_the_sdk_dispatches_was_seen "
         "surfaces/sse::bare_json_is_no_stream_of_events "

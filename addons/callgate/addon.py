@@ -20,7 +20,7 @@ from mitmproxy.proxy import layer as proxy_layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from callgate import annotation, flows, streaming
+from callgate import annotation, bodies, flows, streaming
 from callgate.enforcement import Enforcement
 from callgate.errors import BodyError
 from callgate.exchange import ApiError
@@ -265,6 +265,7 @@ class Guard:
         headers = flow.response.headers
         encoding = ",".join(headers.get_all("content-encoding"))
         try:
+            bodies.refuse_charset(headers.get("content-type", ""))
             gated = enforcement.open_stream(endpoint, flows.request_of(flow), encoding)
         except BodyError as error:
             if not enforcement.observes:

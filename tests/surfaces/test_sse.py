@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +129,22 @@ def test_mark_before_a_line_is_refused_for_some_clients_drop_it_and_some_the_lin
     raw: bytes,
 ) -> None:
     with pytest.raises(BodyError, match="byte order mark"):
+        read([raw])
+
+
+@pytest.mark.parametrize("end", ["\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_event_that_only_clients_with_other_line_ends_would_find_is_refused(end: str) -> None:
+    raw = f": hi{end}data: {{}}{end}{end}\n\n".encode()
+    assert "data: {}" in httpx.Response(200, content=raw).iter_lines()
+    with pytest.raises(BodyError, match="only some clients know"):
+        read([raw])
+
+
+def test_event_that_clients_find_by_a_charset_is_refused() -> None:
+    raw = ": Ådata: {}\n\n".encode()
+    latin = {"content-type": "text/event-stream; charset=latin-1"}
+    assert "data: {}" in httpx.Response(200, content=raw, headers=latin).iter_lines()
+    with pytest.raises(BodyError, match="only some clients know"):
         read([raw])
 
 

@@ -15,6 +15,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from callgate.errors import BodyError
+from callgate.surfaces import sse
+
 _WORDS = ("content", "delta", "obfuscation", "reasoning_content", "refusal", "text", "value")
 _NUMBERS = ("created", "created_at", "sequence_number")
 FREE = frozenset((*_WORDS, *_NUMBERS))
@@ -87,9 +90,12 @@ class Likeness:
 
 
 def _is_text(content: bytes) -> bool:
+    if content.isascii():  # a value holds no control character
+        return True
     try:
-        return content.isascii() or bool(content.decode())
-    except UnicodeDecodeError:
+        sse.refuse_hidden(content)
+        return bool(content.decode())
+    except (BodyError, UnicodeDecodeError):
         return False
 
 

@@ -21,6 +21,10 @@ CRLF; ending there is right all the same, the LF then opens the next event as an
 
 _BOM = b"\xef\xbb\xbf"
 
+_HIDDEN = re.compile(rb"[\x0b\x0c\x1c-\x1e\x85\xe2](?:\x80[\xa8\xa9])?(?:data|event)[ \t]*:")
+"""A field behind what ends a line for `str.splitlines` alone, in UTF-8 or Latin-1: httpx'
+`iter_lines`, by which openai-python read at first and others do, finds an event in a comment."""
+
 
 @dataclass(frozen=True, slots=True)
 class SseEvent:
@@ -74,6 +78,7 @@ class SseReader:
         if b"\0" in raw:
             # JSON in UTF-16 or UTF-32, which a client that did not ask for a stream reads
             raise BodyError("a stream of events holds a NUL")
+        refuse_hidden(raw)
         name, data = "", None
         for line in raw.splitlines():
             if line.startswith(_BOM):
@@ -88,6 +93,12 @@ class SseReader:
                 # a client that did not ask for a stream reads JSON, whatever it is called
                 raise BodyError("a stream of events holds bare JSON")
         return SseEvent(raw, name, data)
+
+
+def refuse_hidden(content: bytes) -> None:
+    """Raise BodyError where some clients would find lines that others do not."""
+    if _HIDDEN.search(content):
+        raise BodyError("a field stands behind a line end that only some clients know")
 
 
 def _text(value: bytes) -> str:
