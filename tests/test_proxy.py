@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -134,6 +135,20 @@ async def test_port_in_use_is_said_and_nothing_runs(
                 )
             ):
                 pass
+
+
+async def test_address_of_nobody_is_said(
+    api: str, tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    settings = settings_for(api, tmp_path / "a", certificates)
+    nobodys = settings.model_copy(update={"listen": "nobody.invalid:0"})
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(SettingsError, match=r"nobody.invalid:0: Name or service not known;"):
+        async with running(nobodys):
+            pass
 
 
 async def test_changed_policy_is_read_and_a_broken_one_is_not(

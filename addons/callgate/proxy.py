@@ -144,10 +144,9 @@ class Proxy(Master):
         """Open the port; returns the URL, raises SettingsError when it can not be had."""
         if not await self._servers.setup_servers():
             failed = [server.last_exception for server in self._servers.servers]
-            why = getattr(next(filter(None, failed), None), "errno", None)
             raise SettingsError(
                 f"listen: can not listen on {self._listeners()}: "
-                f"{os.strerror(why) if why else 'failed'}; choose another --listen"
+                f"{_why(next(filter(None, failed), None))}; choose another --listen"
             )
         return self._addresses("regular", "upstream")[0]
 
@@ -188,6 +187,14 @@ class Proxy(Master):
             await asyncio.wait_for(self.guard.idle(), self._settings.grace_seconds)
         # the last hook runs before its bytes are written
         await asyncio.sleep(_FLUSH_SECONDS)
+
+
+def _why(failed: Exception | None) -> str:
+    """What the system says; mitmproxy says it around the error that it got."""
+    number = getattr(failed, "errno", None) or 0
+    cause = failed.__cause__ if failed else None
+    # the resolver has negative numbers and words of its own
+    return os.strerror(number) if number > 0 else getattr(cause, "strerror", None) or str(cause)
 
 
 def _most_bytes(settings: Settings) -> int:

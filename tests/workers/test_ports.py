@@ -83,3 +83,12 @@ def test_every_address_of_a_name_has_the_same_port() -> None:
 def test_address_of_nobody_is_said() -> None:
     with pytest.raises(SettingsError, match=r"can not listen on 192.0.2.1:0"):
         Port("192.0.2.1:0")
+
+
+def test_name_of_nobody_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(SettingsError, match=r"nobody.invalid:0: Name or service not known;"):
+        Port("nobody.invalid:0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 
 from callgate.errors import SettingsError
@@ -28,7 +27,7 @@ class Port:
             self._bind(host, port)
         except OSError as error:
             self.close()
-            why = os.strerror(error.errno) if error.errno else str(error)
+            why = error.strerror or str(error)
             raise SettingsError(
                 f"listen: can not listen on {address}: {why}; choose another --listen"
             ) from error
