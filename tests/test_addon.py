@@ -573,6 +573,19 @@ async def test_other_protocol_is_observed_in_observe_mode() -> None:
     assert flow.response.status_code == 101
 
 
+@pytest.mark.parametrize("status", [204, 304])
+async def test_stream_without_a_body_is_not_said_to_come_in_chunks(status: int) -> None:
+    made = guard(Scripted(Forward()))
+    flow = flow_to()
+    await made.requestheaders(flow)
+    answered(flow, headers={"content-type": "text/event-stream"})
+    assert flow.response is not None
+    flow.response.status_code = status
+    await made.responseheaders(flow)
+    assert "transfer-encoding" not in flow.response.headers
+    assert not flow.response.stream
+
+
 async def test_stream_over_http2_has_no_transfer_encoding() -> None:
     made = guard(Scripted(Forward()))
     flow = flow_to()

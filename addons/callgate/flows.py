@@ -19,6 +19,9 @@ _LEADING_AROUND = frozenset(
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 """Statuses that clients follow by themselves."""
 
+_WITHOUT_BODY = frozenset((204, 304))
+"""Statuses behind which clients read the next response, whatever the headers say."""
+
 CONVERSATION = "callgate_conversation"
 """What the request's conversation is called, from when it was heard."""
 
@@ -80,8 +83,10 @@ def _is_address(host: str) -> bool:
 
 
 def is_event_stream(flow: http.HTTPFlow) -> bool:
-    """The API streams: it says so, or the app has asked for it and SDKs read it so."""
+    """The API says that it streams, and has a body to do it in."""
     assert flow.response is not None  # noqa: S101  for the type checker
+    if flow.response.status_code in _WITHOUT_BODY:
+        return False
     kind: str = flow.response.headers.get("content-type", "")
     return kind.strip().lower().startswith("text/event-stream")
 
