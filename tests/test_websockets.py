@@ -12,6 +12,7 @@ from mitmproxy.test import tflow
 from mitmproxy.websocket import WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
+from callgate.enforcement import Enforcement
 from callgate.exchange import Request, segments
 from callgate.model import Mode
 from callgate.surfaces import endpoint_for
@@ -54,6 +55,19 @@ class Wire:
         self.flow.websocket.messages.append(message)
         await self.sockets.message(self.flow)
         return message
+
+
+async def test_connection_that_could_not_be_guarded_carries_nothing() -> None:
+    wire = Wire()
+    wire.sockets.close(wire.flow)
+    endpoint = endpoint_for("GET", segments(TARGET))
+    assert endpoint is not None
+    broken = cast(Enforcement, object())
+    with pytest.raises(AttributeError):
+        wire.sockets.open(wire.flow, broken, endpoint, Request("GET", "https", "h", 443, "/", ()))
+    for from_client in (True, False):
+        with pytest.raises(RuntimeError, match="could not be guarded"):
+            await wire.send(TEXT, from_client=from_client)
 
 
 async def test_message_without_calls_goes_on_as_it_is() -> None:

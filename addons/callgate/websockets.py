@@ -21,13 +21,14 @@ class WebSockets:
     def __init__(self, servers: Proxyserver) -> None:
         """Messages are injected through `servers`."""
         self._servers = servers
-        self._open: dict[str, GuardedSocket] = {}
+        self._open: dict[str, GuardedSocket | None] = {}
         self._is_text: dict[str, bool] = {}
 
     def open(
         self, flow: http.HTTPFlow, enforcement: Enforcement, endpoint: Endpoint, upgrade: Request
     ) -> None:
-        """Begin to guard a connection."""
+        """Begin to guard a connection; where that raises, no message passes on it."""
+        self._open[flow.id] = None
 
         def send(content: bytes) -> None:
             self._servers.inject_websocket(flow, True, content, self._is_text.get(flow.id, True))
@@ -35,10 +36,15 @@ class WebSockets:
         self._open[flow.id] = GuardedSocket(enforcement, endpoint, upgrade, send)
 
     async def message(self, flow: http.HTTPFlow) -> None:
-        """Let the newest message go on, changed or not, or drop it."""
-        socket = self._open.get(flow.id)
-        if socket is None or flow.websocket is None:
+        """Let the newest message go on, changed or not, or drop it.
+
+        Raises RuntimeError on a connection that should be guarded and is not.
+        """
+        if flow.id not in self._open or flow.websocket is None:
             return
+        socket = self._open[flow.id]
+        if socket is None:
+            raise RuntimeError("this connection could not be guarded")
         message = flow.websocket.messages[-1]
         # mitmproxy keeps all of them, for as long as the connection lasts
         del flow.websocket.messages[:-1]
