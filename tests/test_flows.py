@@ -61,6 +61,16 @@ def test_own_headers_are_stripped_in_any_case_and_set_once() -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["X_HTTP_Method_Override", "x-http-method", "X-Original-URL", "x_rewrite-url", "Callgate_Mode"],
+)
+def test_headers_that_some_servers_take_for_another_request_are_stripped(name: str) -> None:
+    headers = http.Headers([(name.encode(), b"DELETE"), (name.encode(), b"/v1"), (b"a", b"3")])
+    flows.strip(headers)
+    assert list(headers.items()) == [("a", "3")]
+
+
+@pytest.mark.parametrize(
     ("status", "location", "says"),
     [
         (101, "", "another protocol"),

@@ -13,7 +13,11 @@ from callgate.hosts import Hosts
 from callgate.model import Mode
 
 _LEADING_AROUND = frozenset(
-    ("alt-svc", "x-http-method", "x-http-method-override", "x-method-override")
+    (
+        "alt-svc",
+        *("x-http-method", "x-http-method-override", "x-method-override"),
+        *("x-original-url", "x-rewrite-url"),
+    )
 )
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -61,10 +65,12 @@ def strip(headers: http.Headers) -> None:
     """Take out headers that only Callgate writes, and those that lead around it.
 
     `Alt-Svc` names other addresses and HTTP/3 (RFC 7838), which go past redirected connections;
-    by the others some servers take a request for one of another verb.
+    by the others some servers take a request for one of another verb or path. To servers that
+    speak WSGI or CGI an underscore is a hyphen (RFC 3875 4.1.18).
     """
     for name in list(headers):
-        if name.lower().startswith(annotation.PREFIX) or name.lower() in _LEADING_AROUND:
+        meant = name.lower().replace("_", "-")
+        if meant.startswith(annotation.PREFIX) or meant in _LEADING_AROUND:
             headers.pop(name, None)
 
 
