@@ -74,6 +74,16 @@ def test_request_head_that_drips_is_not_waited_for() -> None:
     assert wire.flows == []
 
 
+@pytest.mark.parametrize("step", [1, 1000])
+def test_empty_line_before_a_request_is_passed_over(step: int) -> None:
+    wire = Wire()
+    for whole in (b"\r\n" + GET, b"\r\n" + GET):
+        for start in range(0, len(whole), step):
+            wire.from_client(whole[start : start + step])
+        wire.from_server(OK)
+    assert got(wire) == OK * 2
+
+
 def test_request_head_that_has_come_in_pieces_is_forgotten() -> None:
     wire = Wire()
     wire.from_client(GET[:9])

@@ -1,7 +1,8 @@
 """Bounds of what one connection may take, and errors in the API's own form.
 
-mitmproxy reads heads of any length for any time, keeps what a client sends ahead, gives up on
-interim responses and trailers of HTTP/1.1 servers, and says in HTML what went wrong.
+mitmproxy reads heads of any length for any time, waits for more behind an empty line, keeps what
+a client sends ahead, gives up on interim responses and trailers of HTTP/1.1 servers, and says in
+HTML what went wrong.
 """
 
 from __future__ import annotations
@@ -121,6 +122,12 @@ class BoundedServer(_Bounded, Http1Server):
         elif self._patience is None:
             self._patience = commands.RequestWakeup(HEAD_SECONDS)
             yield self._patience
+
+    def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
+        """Wait for a head; an empty line before it is passed over (RFC 9112 2.2)."""
+        if isinstance(event, events.DataReceived) and bytes(self.buf)[:2] == b"\r\n":
+            self.buf.maybe_extract_lines()
+        yield from super().read_headers(event)
 
     @property
     def _is_in_head(self) -> bool:
