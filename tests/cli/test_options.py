@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 import typer
 
-from callgate.cli.options import console, errors_reported, printable, store_url
+from callgate.cli.options import (
+    console,
+    errors_reported,
+    home_folder,
+    printable,
+    store_url,
+)
 from callgate.errors import StoreError
 
 
@@ -33,6 +39,35 @@ def test_relative_home_is_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.chdir(tmp_path)
 
     assert store_url(None, {"CALLGATE_HOME": "h"}) == f"sqlite:///{tmp_path}/h/callgate.db"
+
+
+def test_settings_of_the_policy_file_count_as_for_the_gate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("callgate.yaml").write_text('settings: {store: "sqlite:///a.db", home: h}\n')
+    Path("other.yaml").write_text("settings: {home: o}\n")
+
+    assert store_url(None, {"CALLGATE_HOME": "/c"}) == "sqlite:///a.db"
+    assert store_url(None, {"CALLGATE_STORE": "sqlite:///b"}) == "sqlite:///b"
+    assert home_folder({}) == tmp_path / "h"
+    assert home_folder({"CALLGATE_HOME": "/c"}) == Path("/c")
+    assert (
+        store_url(None, {"CALLGATE_POLICY": "other.yaml"}) == f"sqlite:///{tmp_path}/o/callgate.db"
+    )
+
+
+def test_broken_policy_file_keeps_nobody_from_an_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("callgate.yaml").write_text("settings: {store: a}\ndefault: alow\n")
+
+    assert store_url(None, {"CALLGATE_HOME": "/c"}) == "sqlite:////c/callgate.db"
+
+    said = capsys.readouterr().err
+    assert said.startswith("callgate: callgate.yaml:2:10: ")
+    assert said.endswith("; settings of this file are not used\n")
 
 
 def test_error_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:

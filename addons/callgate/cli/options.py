@@ -16,7 +16,10 @@ from rich.console import Console
 from callgate import __version__
 from callgate.audit.keys import Keys
 from callgate.audit.ledger import Ledger
-from callgate.errors import CallgateError
+from callgate.cli.settings import DEFAULT_POLICY
+from callgate.errors import CallgateError, PolicyError
+from callgate.policy import Policy
+from callgate.settings import environment_name
 from callgate.store import open_store
 from callgate.store.base import Store
 from callgate.visible import visible
@@ -26,7 +29,7 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         metavar="URL",
-        help="sqlite:///PATH; else $CALLGATE_STORE, else callgate.db in $CALLGATE_HOME",
+        help="sqlite:///PATH or postgresql://…; else as `callgate serve` has it here",
         show_default=False,
     ),
 ]
@@ -36,16 +39,45 @@ _PIPE_COLUMNS = 1000
 
 
 def store_url(explicit: str | None, environ: Mapping[str, str]) -> str:
-    """The store that a command uses: flag, `CALLGATE_STORE`, or the default file."""
-    if url := explicit or environ.get("CALLGATE_STORE"):
-        return url
-    return f"sqlite:///{home_folder(environ)}/callgate.db"
+    """The store that a command uses: flag, `CALLGATE_STORE`, policy file, or the default file.
+
+    A policy file that is broken is told of, and passed over: the gate goes on with what it read
+    before, and people must be able to answer it.
+    """
+    if explicit:
+        return explicit
+    try:
+        url = _setting("store", environ)
+    except PolicyError as error:
+        fault = printable(str(error.faults[0]))
+        print(f"callgate: {fault}; settings of this file are not used", file=sys.stderr)
+        url = None
+    return url or f"sqlite:///{home_folder(environ)}/callgate.db"
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
-    """The home folder that a command uses: `CALLGATE_HOME` or the default."""
-    home = environ.get("CALLGATE_HOME") or Path(environ.get("HOME") or Path.home(), ".callgate")
-    return Path(home).expanduser().absolute()
+    """The home folder that a command uses: `CALLGATE_HOME`, policy file, or the default."""
+    try:
+        home = _setting("home", environ)
+    except PolicyError:
+        home = None
+    default = Path(environ.get("HOME") or Path.home(), ".callgate")
+    return Path(home or default).expanduser().absolute()
+
+
+def _setting(name: str, environ: Mapping[str, str]) -> str | None:
+    """A text of the environment, else of `settings:` in the file that a gate started here reads.
+
+    Raises PolicyError.
+    """
+    if value := environ.get(environment_name(name)):
+        return value
+    named = environ.get(environment_name("policy"))
+    path = Path(named).expanduser() if named else DEFAULT_POLICY
+    if not named and not path.is_file():
+        return None
+    found = Policy.load(path).settings.get(name)
+    return found if isinstance(found, str) else None
 
 
 async def open_ledger(url: str, environ: Mapping[str, str]) -> tuple[Store, Ledger]:
