@@ -185,6 +185,16 @@ async def test_what_could_mean_anything_finds_nothing(
         await approvals.find(wanted)
 
 
+async def test_prefix_that_is_too_short_is_told_so(
+    approvals: Approvals, store: MemoryStore
+) -> None:
+    approval = await ask(approvals, store)
+
+    with pytest.raises(ApprovalError, match="at least the first 8 characters"):
+        await approvals.find(approval.id[:7])
+    assert (await approvals.find(approval.id[:8])).approval == approval
+
+
 async def test_prefix_of_two_is_ambiguous(
     approvals: Approvals, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

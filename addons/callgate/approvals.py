@@ -174,6 +174,9 @@ class Approvals:
         if item := await self._store.approval(wanted):
             return item
         found = [item for item in await self._store.approvals() if _is_meant(item, wanted)]
+        if not found and len(wanted) < _SHORTEST_PREFIX:
+            least = f"the first {_SHORTEST_PREFIX} characters of its id"
+            raise ApprovalError(f"no approval {wanted!r}: give at least {least}")
         if not found:
             raise ApprovalError(_unknown(wanted))
         if len(found) > 1:

@@ -33,7 +33,7 @@ _COLUMNS = ("id", "state", "tool", "arguments", "reasons", "agent", "expires (UT
 app = typer.Typer(help="List, approve or deny calls that wait for a person.", no_args_is_help=True)
 
 Wanted = Annotated[
-    str, typer.Argument(metavar="ID", help="id, a prefix of it that only one has, or trace id")
+    str, typer.Argument(metavar="ID", help="id, its first 8 or more characters, or trace id")
 ]
 Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="why; kept in the audit log")]
 
