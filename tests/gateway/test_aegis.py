@@ -45,7 +45,9 @@ async def test_approved_call_is_allowed_once() -> None:
     assert (await check(made, "pay", 403, amount=1))["action"] == "escalate"
 
 
-@pytest.mark.parametrize("body", [b"", b"{oh", b"[]", b'{"arguments":{}}', b'{"tool":7}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{oh", b"[]", b'{"arguments":{}}', b'{"tool":7}', b'{"tool":"look"}']
+)
 async def test_garbage_is_denied(body: bytes) -> None:
     answer = await front().post("/execute", body)
     assert answer.status_code == 403

@@ -49,7 +49,7 @@ async def test_client_that_goes_away_asks_nothing() -> None:
 async def test_scanner_that_fails_is_a_denial() -> None:
     made = front(scanners=[ScriptedScanner(RuntimeError("no"))])
     assert (await made.scan("mcp://look"))["reason_codes"] == ["SCANNER_UNAVAILABLE"]
-    answer = await made.post("/execute", {"tool": "look"})
+    answer = await made.post("/execute", {"tool": "look", "arguments": {}})
     assert (answer.status_code, answer.json()["data"]["action"]) == (403, "deny")
 
 
@@ -61,5 +61,5 @@ async def test_fault_of_its_own_is_a_denial_too(monkeypatch: pytest.MonkeyPatch)
     made = front()
     told = await made.scan("mcp://look")
     assert (told["decision"], told["reason_codes"]) == ("DENY", ["SCANNER_UNAVAILABLE"])
-    answer = await made.post("/execute", {"tool": "look"})
+    answer = await made.post("/execute", {"tool": "look", "arguments": {}})
     assert answer.status_code == 500

@@ -95,6 +95,12 @@ def test_execute_knows_both_spellings_of_its_fields() -> None:
         execute({"arguments": {}}, "shop", "")
 
 
+@pytest.mark.parametrize("named", [{}, {"params": {"c": 1}}, {"arguments": {}, "parameters": {}}])
+def test_execute_needs_arguments_with_one_reading(named: dict[str, Json]) -> None:
+    with pytest.raises(AskingError, match="`arguments`"):
+        execute({"tool": "sh", **named}, "shop", "")
+
+
 def test_invoke_carries_no_credential_into_the_arguments() -> None:
     document: Json = {
         "tool_name": "github",

@@ -33,7 +33,9 @@ async def test_without_a_good_key_nothing_is_answered(path: str, key: str | None
 )
 async def test_key_is_read_from_either_header(headers: dict[str, str]) -> None:
     async with front().client(None) as client:
-        answer = await client.post("/execute", json={"tool": "look"}, headers=headers)
+        answer = await client.post(
+            "/execute", json={"tool": "look", "arguments": {}}, headers=headers
+        )
     assert answer.status_code == 200
 
 

@@ -78,7 +78,11 @@ def scan(document: dict[str, Json], client: str) -> Asked:
 def execute(document: dict[str, Json], client: str, agent: str) -> Asked:
     """Aegis' `POST /execute` (aegis_openai/__init__.py); raises AskingError."""
     tool = text(document, "tool" if "tool" in document else "tool_name")
-    arguments = document.get("arguments" if "arguments" in document else "parameters")
+    spelled = [key for key in ("arguments", "parameters") if key in document]
+    if len(spelled) != 1:
+        # what is not judged could be what is run
+        raise AskingError("the call's arguments have to stand in `arguments`, `{}` where none are")
+    arguments = document[spelled[0]]
     claimed = text(document, "agent_id", default=agent)
     return Asked("aegis", client, tool, _json(arguments), claimed)
 
