@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from callgate.cli.settings import fail, home_of, resolve, with_settings
+from callgate.cli.settings import fail, home_of, resolve, with_settings, with_some_settings
 from callgate.errors import PolicyError, SettingsError
 from callgate.model import Mode
 from callgate.settings import Settings, is_secret
@@ -46,6 +46,25 @@ def test_every_setting_is_an_option_with_its_help() -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert (seen["mode"], seen["gate_host"]) == ("observe", ["a", "b:1"])
     assert (seen["only_openai"], seen["policy"]) == (True, None)
+
+
+def test_default_of_a_command_is_in_its_help_and_below_its_flags() -> None:
+    app = typer.Typer()
+    seen: dict[str, object] = {}
+
+    @app.command()
+    @with_some_settings("listen", "mode", listen="127.0.0.1:0")
+    def command(**flags: object) -> None:
+        """Do it."""
+        seen.update(flags)
+
+    result = CliRunner(env={"COLUMNS": "400"}).invoke(app, ["--help"])
+    assert "(default: 127.0.0.1:0)" in result.output
+    assert "127.0.0.1:8080" not in result.output
+    CliRunner().invoke(app, [])
+    assert seen == {"listen": "127.0.0.1:0", "mode": None}
+    CliRunner().invoke(app, ["--listen", "127.0.0.1:1", "--mode", "observe"])
+    assert seen == {"listen": "127.0.0.1:1", "mode": "observe"}
 
 
 def test_settings_of_the_policy_file_count_below_flags_and_environment(folder: Path) -> None:

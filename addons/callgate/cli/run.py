@@ -36,7 +36,11 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT)
 
 
-@with_some_settings(*(name for name in Settings.model_fields if name != "workers"))
+@with_some_settings(
+    *(name for name in Settings.model_fields if name != "workers"),
+    listen="127.0.0.1:0",
+    console="127.0.0.1:0",
+)
 def run(
     command: Annotated[list[str], typer.Argument(metavar="-- CMD...", show_default=False)],
     **flags: object,
@@ -47,10 +51,6 @@ def run(
     with the command's code. Decisions are printed on standard error as they fall.
     """
     try:
-        if not flags.get("listen"):
-            flags["listen"] = "127.0.0.1:0"
-        if not flags.get("console"):
-            flags["console"] = "127.0.0.1:0"
         settings, policy = resolve(flags)
         logs.configure(settings)
         announce(settings)

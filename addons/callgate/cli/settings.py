@@ -52,24 +52,32 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_some_settings(
-    *names: str,
+    *names: str, **defaults: str
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Like `with_settings`, for the settings that matter to a command."""
-    return lambda command: _with_options(command, names)
+    """Like `with_settings`, for the settings that matter to a command.
+
+    `defaults` are the command's own; they go before environment and file, as flags do.
+    """
+    return lambda command: _with_options(command, names, defaults)
 
 
-def _with_options(command: Callable[..., None], names: Iterable[str]) -> Callable[..., None]:
+def _with_options(
+    command: Callable[..., None], names: Iterable[str], defaults: Mapping[str, str]
+) -> Callable[..., None]:
     own = [
         parameter
         for parameter in inspect.signature(command, eval_str=True).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     options = [
-        _option(name, Settings.model_fields[name]) for name in names if not settings.is_secret(name)
+        _option(name, Settings.model_fields[name], defaults.get(name))
+        for name in names
+        if not settings.is_secret(name)
     ]
 
     def wrapped(**values: object) -> None:
-        command(**values)
+        given = {name: value or defaults.get(name, value) for name, value in values.items()}
+        command(**given)
 
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
     parameters = [
@@ -80,14 +88,14 @@ def _with_options(command: Callable[..., None], names: Iterable[str]) -> Callabl
     return wrapped
 
 
-def _option(name: str, field: FieldInfo) -> inspect.Parameter:
+def _option(name: str, field: FieldInfo, own_default: str | None) -> inspect.Parameter:
     kind: Any = bool | None if field.annotation is bool else str | None
     if isinstance(field.default, tuple):
         kind = list[str] | None
     choices = [str(choice) for choice in get_args(field.annotation) if isinstance(choice, str)]
     option = typer.Option(
         f"--{name.replace('_', '-')}",
-        help=_help(field),
+        help=_help(field, own_default),
         metavar=None if kind == bool | None else _METAVARS.get(name) or "|".join(choices) or "N",
         show_default=False,
     )
@@ -99,10 +107,10 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     )
 
 
-def _help(field: FieldInfo) -> str:
+def _help(field: FieldInfo, own_default: str | None) -> str:
     text = field.description or ""
     is_many = isinstance(field.default, tuple)
-    default = ", ".join(field.default) if is_many else field.default
+    default = own_default or (", ".join(field.default) if is_many else field.default)
     shown = f" (default: {default})" if default not in (None, "", False) else ""
     return f"{text[:1].upper()}{text[1:]}{shown}."
 
