@@ -56,6 +56,15 @@ def test_answers_of_people() -> None:
         assert word in told(Episode("x", [], [CALL, {"kind": "approval", "decision": decision}]))
 
 
+def test_trail_in_a_narrow_terminal_keeps_its_reasons() -> None:
+    out = io.StringIO()
+    refusal = {**CALL, "kind": "refusal", "code": "tool_call_pending_approval"}
+    report.trail(Console(file=out, width=80), [{**refusal, "decision": "REQUIRE_APPROVAL"}])
+    shown = "".join(out.getvalue().split())
+    assert "reasons" in shown
+    assert "DESTRUC" in shown
+
+
 def test_trail_is_one_row_a_record() -> None:
     out = io.StringIO()
     console = Console(file=out, width=200)

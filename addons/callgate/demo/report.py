@@ -77,7 +77,8 @@ def trail(console: Console, records: Iterable[Event]) -> None:
     """Print the audit trail as a table."""
     table = Table(title="Audit trail", title_justify="left", header_style="bold", box=None)
     for name in ("kind", "what", "decision", "tool", "reasons", "trace"):
-        table.add_column(name, no_wrap=name != "reasons")
+        is_long = name in ("what", "reasons")
+        table.add_column(name, no_wrap=not is_long, overflow="fold" if is_long else "ellipsis")
     for record in records:
         what = record.get("delivery") or record.get("outcome") or record.get("code") or ""
         reasons = record.get("reasons")
