@@ -91,6 +91,12 @@ def test_further_hosts_are_gated_as_given(
     assert Hosts([pattern]).match(host, port) is is_gated
 
 
+@pytest.mark.parametrize("url", ["https://a.example", "http://a.example:8000/v1"])
+def test_a_url_is_told_to_be_none(url: str) -> None:
+    with pytest.raises(ValueError, match="is not HOST or HOST:PORT but a URL"):
+        Pattern.parse(url)
+
+
 def test_nothing_is_gated_without_patterns() -> None:
     assert not Hosts([]).match("api.openai.com", 443)
     assert not Hosts([]).covers("api.openai.com", 443)

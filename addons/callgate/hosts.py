@@ -33,6 +33,8 @@ class Pattern:
     @classmethod
     def parse(cls, text: str) -> Pattern:
         """Read `HOST`, `HOST:PORT`, `*.HOST`, `[V6]:PORT`; raises ValueError for anything else."""
+        if "/" in text:
+            raise ValueError(f"{text!r} is not HOST or HOST:PORT but a URL: leave out the rest")
         is_wildcard = text.startswith("*.")
         name, port = _split(text.removeprefix("*."))
         name = name.lower().removesuffix(".")
