@@ -117,8 +117,21 @@ async def test_console_is_unreachable_through_the_proxy(
         assert "status" not in answer.text.split("<")[0]
 
 
-async def test_port_in_use_is_said_and_nothing_runs(
-    api: str, tmp_path: Path, certificates: Certificates
+@pytest.mark.parametrize("line", ["ann:$apr1$salt$hash", "no colon", "\xff"])
+async def test_users_that_can_not_be_read_are_said_with_the_fix(
+    line: str, api: str, tmp_path: Path, certificates: Certificates
+) -> None:
+    users = tmp_path / "users"
+    users.write_bytes(line.encode("latin-1"))
+
+    with pytest.raises(SettingsError, match=r"proxy_auth: .*users is not .* htpasswd -B") as said:
+        async with running(settings_for(api, tmp_path, certificates, proxy_auth=users)):
+            pass
+    assert line not in str(said.value)
+
+
+async def test_port_in_use_is_said_once_and_nothing_runs(
+    api: str, tmp_path: Path, certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(settings_for(api, tmp_path, certificates)) as ready:
         taken = ready.proxy.removeprefix("http://")
@@ -127,6 +140,7 @@ async def test_port_in_use_is_said_and_nothing_runs(
                 settings_for(api, tmp_path / "b", certificates).model_copy(update={"listen": taken})
             ):
                 pass
+        assert "failed to listen" not in caplog.text
         taken = ready.console.removeprefix("http://")
         with pytest.raises(SettingsError, match="console"):
             async with running(

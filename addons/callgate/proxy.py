@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from mitmproxy import ctx, options
@@ -29,6 +30,7 @@ from mitmproxy.addons import (
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
+from mitmproxy.utils.htpasswd import HtpasswdFile
 
 from callgate import assembly, bounds, ca, frames, reloading, sharing, streaming
 from callgate.addon import Guard
@@ -51,6 +53,7 @@ from callgate.tls import ShortLived
 from callgate.witness import Witness
 
 _log = logging.getLogger(__name__)
+_servers_log = logging.getLogger(proxyserver.__name__)
 
 _FLUSH_SECONDS = 0.2
 
@@ -113,7 +116,6 @@ class Proxy(Master):
             self.border,
             self.guard,
         )
-        auth = settings.proxy_auth
         observes = settings.mode == "observe"
         self._set(
             mode=_modes(settings, behind),
@@ -124,7 +126,7 @@ class Proxy(Master):
             # on a gated host everything is HTTP: bytes that look odd must not go by unread
             rawtcp=False,
             ssl_verify_upstream_trusted_ca=str(ca.upstream_bundle(authority, settings.upstream_ca)),
-            proxyauth=f"@{auth.expanduser()}" if auth else None,
+            proxyauth=_users(settings.proxy_auth),
             stream_large_bodies=f"{settings.max_body_mib}m" if observes else None,
         )
 
@@ -142,7 +144,12 @@ class Proxy(Master):
 
     async def listen(self) -> str:
         """Open the port; returns the URL, raises SettingsError when it can not be had."""
-        if not await self._servers.setup_servers():
+        _servers_log.disabled = True  # it would say the same as the error below
+        try:
+            is_listening = await self._servers.setup_servers()
+        finally:
+            _servers_log.disabled = False
+        if not is_listening:
             failed = [server.last_exception for server in self._servers.servers]
             raise SettingsError(
                 f"listen: can not listen on {self._listeners()}: "
@@ -221,6 +228,21 @@ def _free(address: str) -> str:
         except OSError as error:
             raise SettingsError(f"listen: can not listen on {address}: {error}") from error
     return address
+
+
+def _users(file: Path | None) -> str | None:
+    """mitmproxy's name for a file of users; raises SettingsError where it could not read it."""
+    if file is None:
+        return None
+    path = file.expanduser()
+    try:
+        HtpasswdFile.from_file(path)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"proxy_auth: {path} is not a file of USER:HASH lines with bcrypt or SHA-1: "
+            f"write them with htpasswd -B"
+        ) from error
+    return f"@{path}"
 
 
 def _name(address: tuple[str, int] | tuple[str, int, int, int]) -> str:

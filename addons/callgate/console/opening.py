@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -128,7 +129,10 @@ def _bind(address: str) -> socket.socket:
     try:
         return bind(*split_address(address))
     except OSError as error:
-        raise SettingsError(f"console: can not listen on {address}: {error}") from error
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise SettingsError(
+            f"console: can not listen on {address}: {why}; choose another --console, or off"
+        ) from error
 
 
 def _url(bound: socket.socket | None, *, is_tls: bool) -> str:
