@@ -44,6 +44,8 @@ async def test_call_has_its_notice_and_history(api: httpx.AsyncClient, store: Me
 
     assert found["notice"] == notice(decision)
     assert (found["effect"], found["tool"], found["history"]) == ("DENY", "send_message", [])
+    nowhere = await api.get("/api/call")
+    assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (404, "no_such_path")
     missing = await api.get("/api/calls/unknown")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "no_such_call")
 

@@ -128,6 +128,12 @@ async def test_unknown_call_is_not_found(seat: Seat) -> None:
     assert "No such call" in await seat.text("/calls/%3Cscript%3E", 404)
 
 
+async def test_path_that_leads_nowhere_is_a_page_that_leads_back(seat: Seat) -> None:
+    text = await seat.text("/activity/today", 404)
+    assert "No such page" in text
+    assert "another store" not in text
+
+
 async def test_coverage_tells_what_was_and_was_not_looked_at(
     seat: Seat, store: MemoryStore
 ) -> None:

@@ -74,6 +74,12 @@ def operator_of(request: Request) -> str:
 
 
 @for_operators
+async def elsewhere(request: Request, _: str) -> Json:
+    """A path that leads nowhere."""
+    raise _ApiError(404, "no_such_path", "the paths stand in /api/openapi.json")
+
+
+@for_operators
 async def calls(request: Request, _: str) -> Json:
     """Judged calls, newest first."""
     store, query = parts_of(request).store, request.query_params

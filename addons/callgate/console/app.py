@@ -54,6 +54,8 @@ def application(parts: Parts) -> Starlette:
             Route("/metrics", _metrics),
             *_ROUTES,
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
+            Route("/api/{rest:path}", api.elsewhere),
+            Route("/{rest:path}", pages.elsewhere),
         ],
         middleware=[Middleware(Shield, names=parts.names)],
     )

@@ -62,6 +62,12 @@ async def call(request: Request, session: Session) -> Response:
 
 
 @signed_in
+async def elsewhere(request: Request, session: Session) -> Response:
+    """A path that leads nowhere."""
+    return await render(request, session, "missing", 404, what="page")
+
+
+@signed_in
 async def coverage(request: Request, session: Session) -> Response:
     """What was looked at, what was not, and how the scanners are."""
     parts = parts_of(request)
