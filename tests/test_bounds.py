@@ -229,3 +229,12 @@ def test_mitmproxy_without_these_parts_is_said_to_be_incompatible(
     monkeypatch.delattr(layers, "Http1Server")
     with pytest.raises(RuntimeError, match="lacks Http1Server"):
         bounds.install()
+
+
+def test_certificate_that_nobody_trusts_is_told_with_the_fix() -> None:
+    why = "Certificate verify failed: unable to get local issuer certificate"
+
+    told = bounds.error_response(502, why).get_text() or ""
+
+    assert f"{why}; --upstream-ca" in told
+    assert "--upstream-ca" not in (bounds.error_response(502, "peer closed").get_text() or "")

@@ -37,6 +37,9 @@ HEAD_SECONDS = 60.0
 _WHY_CHARACTERS = 300
 """mitmproxy quotes all that it could not read."""
 
+_UNTRUSTED = "Certificate verify failed"
+"""mitmproxy/proxy/layers/tls.py: `ServerTLSLayer`."""
+
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d\b")
 
 
@@ -176,6 +179,8 @@ def error_response(status: int, why: str) -> http.Response:
     """The connection's last response, in the form that OpenAI's SDKs raise."""
     is_ours = status >= 500
     why = why[:_WHY_CHARACTERS]
+    if why.startswith(_UNTRUSTED):
+        why += "; --upstream-ca has the gate trust a private CA too"
     error = ApiError(
         f"Callgate could not get the API's response: {why}" if is_ours else why,
         "upstream_failed" if is_ours else "request_not_readable",

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from callgate.cli.run import astray
+from callgate.settings import Settings
+
 pytestmark = pytest.mark.e2e
 
 
@@ -73,6 +76,30 @@ def test_child_can_not_sign_in_to_the_console(tmp_path: Path) -> None:
     assert "HTTPS_PROXY" in out
     assert token not in out
     assert secret not in out
+
+
+@pytest.mark.parametrize(
+    ("url", "is_told"),
+    [
+        ("https://api.openai.com/v1", False),
+        ("https://llm.example:8443/v1", False),
+        ("https://llm.example/v1", True),
+        ("http://api.openai.com.evil.example", True),
+        ("not a url", True),
+        ("", False),
+    ],
+)
+def test_base_url_that_leads_to_no_gated_host_is_told(url: str, is_told: bool) -> None:
+    settings = Settings(gate_host=("llm.example:8443",))
+
+    for name in ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"):
+        assert astray(settings, {name: url}) == ([name] if is_told else [])
+
+
+def test_base_url_that_a_reverse_listener_replaces_is_not_told() -> None:
+    settings = Settings(reverse=("127.0.0.1:0=https://api.openai.com",))
+
+    assert astray(settings, {"OPENAI_BASE_URL": "https://llm.example/v1"}) == []
 
 
 def test_missing_and_unusable_commands(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ _OLD_NODE = (
     "callgate: this Node reads no proxy variable, so its traffic is not gated; "
     "use --reverse 127.0.0.1:0=https://api.openai.com, or Node 24"
 )
+_BASE_URLS = ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT")
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -56,6 +57,12 @@ def run(
         announce(settings)
         if not settings.reverse and is_unreached(command[0]):
             typer.echo(_OLD_NODE, err=True)
+        for name in astray(settings, os.environ):
+            typer.echo(
+                f"callgate: {name} leads to a host that is not gated, so what is sent there is "
+                "not judged; name it: --gate-host HOST[:PORT]",
+                err=True,
+            )
         code = asyncio.run(_run(settings, policy, command))
     except CallgateError as error:
         raise fail(error) from error
@@ -68,6 +75,14 @@ async def _run(settings: Settings, policy: PolicyFile | None, command: list[str]
         welcome(running.ready)
         environ = environment_for(settings, running.ready, os.environ)
         return await child(command, environ, running.task)
+
+
+def astray(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Variables that tell OpenAI's SDKs of a host that is not gated."""
+    hosts = Hosts(settings.gated_hosts)
+    replaced = ("OPENAI_BASE_URL",) if settings.reverse else ()
+    told = [name for name in _BASE_URLS if environ.get(name) and name not in replaced]
+    return [name for name in told if not hosts.leads_inside(environ[name])]
 
 
 def environment_for(
