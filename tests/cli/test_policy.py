@@ -111,6 +111,21 @@ def test_cases_as_expected_pass() -> None:
     assert result.stdout == "5 of 5 cases as expected\n"
 
 
+def test_cases_are_judged_with_the_detectors_as_the_gate_does() -> None:
+    card = "4111 1111 1111 1111"
+    lines = [
+        {"tool": "run", "arguments": {"command": "rm -rf /srv"}, "expect": "deny"},
+        {"tool": "post_message", "arguments": {"text": f"card {card}"}, "expect": "sanitize"},
+        {"tool": "run", "arguments": {"command": "ls"}, "expect": "allow"},
+    ]
+    Path("open.yaml").write_text("default: allow\n")
+    Path("cases.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    result = run("test", "open.yaml", "cases.jsonl")
+
+    assert result.stdout == "3 of 3 cases as expected\n"
+
+
 def test_a_case_that_differs_is_shown_and_fails() -> None:
     lines = [
         {"tool": "refund", "arguments": {"amount": 500}, "assistant": "asst_a", "expect": "allow"},

@@ -14,7 +14,7 @@ from callgate.scanners.local import Local, inspector_of
 from callgate.scanners.weighing import effect_of
 
 CALL_KEYS = ("tool", "arguments", "assistant", "agent", "model", "surface")
-EXPECTED = ("allow", "deny", "require_approval")
+EXPECTED = ("allow", "sanitize", "require_approval", "deny")
 
 _STANDARD_FILES = ("callgate.yaml", "safeclaw.yaml")
 _COLOURS = {

@@ -72,7 +72,7 @@ def try_cases(
     cases: Annotated[Path, typer.Argument(help="A YAML list, or JSON lines (.jsonl).")],
     as_json: AsJson = False,
 ) -> None:
-    """Judge each case and compare with its `expect`; exit 1 if one differs.
+    """Judge each case, detectors included, and compare with its `expect`; exit 1 if one differs.
 
     A case: {tool, arguments, assistant?, agent?, model?, surface?, expect}.
     """
@@ -80,16 +80,16 @@ def try_cases(
     found = _read_cases(cases, as_json=as_json)
     differing = 0
     for case in found:
-        ruling = _judge(policy, case)
-        got = ruling.effect.lower()
+        verdict = judge(case, policy)
+        got = verdict.effect.lower()
         differing += got != case.expect
         if as_json:
             line = {"place": case.place, "tool": case.call.name, "expect": case.expect, "got": got}
-            typer.echo(json.dumps({**line, "explanation": ruling.explanation}))
+            typer.echo(json.dumps({**line, "explanation": verdict.explanation}))
         elif got != case.expect:
             typer.echo(printable(f"{case.place}: {case.call.name}"))
             typer.echo(f"  - expected: {case.expect}")
-            typer.echo(f"  + got:      {got} ({printable(ruling.explanation)})")
+            typer.echo(f"  + got:      {got} ({printable(verdict.explanation)})")
     if not as_json:
         typer.echo(f"{len(found) - differing} of {len(found)} cases as expected")
     if differing:
