@@ -301,6 +301,17 @@ def load(
     return settings
 
 
+def faults(file: Mapping[str, object]) -> dict[str, str]:
+    """What is wrong with settings of a policy file, each by itself, by their names."""
+    known = {name: value for name, value in file.items() if name in Settings.model_fields}
+    found = {name: f"{name}: no such setting" for name in file if name not in known}
+    try:
+        Settings.model_validate(known)
+    except ValidationError as error:
+        found |= {str(fault["loc"][0]): _describe(fault, {}) for fault in error.errors()}
+    return found
+
+
 def _unknown(environ: Mapping[str, str], file: Mapping[str, object], file_label: str) -> list[str]:
     known = {environment_name(name) for name in Settings.model_fields} | _OF_COMMANDS
     variables = [key for key in environ if key.startswith("CALLGATE_") and key not in known]

@@ -89,6 +89,25 @@ def test_check_prints_every_fault_on_a_line_and_fails() -> None:
     assert [(fault["line"], fault["column"]) for fault in found] == [(1, 1), (2, 10)]
 
 
+def test_check_finds_settings_that_no_gate_would_start_with() -> None:
+    Path("set.yaml").write_text("settings:\n  mode: strict\n  lisen: 127.0.0.1:1\n")
+
+    result = run("check", "set.yaml")
+
+    assert result.exit_code == 1
+    first, second = result.stdout.splitlines()
+    assert first.startswith("set.yaml:2:3: settings: mode: Input should be 'observe'")
+    assert second == "set.yaml:3:3: settings: lisen: no such setting"
+
+
+def test_check_takes_settings_that_others_may_complete() -> None:
+    Path("set.yaml").write_text(
+        "settings: {listen: 0.0.0.0:8080, webhook_url: https://hooks.example/a}\n"
+    )
+
+    assert run("check", "set.yaml").exit_code == 0
+
+
 def test_check_of_a_missing_file_is_a_fault() -> None:
     result = run("check", "missing.yaml")
     assert result.exit_code == 1

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from callgate import settings
 from callgate.canonical import Json, parse
 from callgate.cli.cases import Case, coloured, findings, judge, read_case, standard_file, told
 from callgate.cli.options import console, printable
@@ -53,6 +54,9 @@ def check(
     except PolicyError as error:
         _print_faults(error.faults, as_json=as_json)
         raise typer.Exit(1) from error
+    if faults := _faults_of_settings(file, policy):
+        _print_faults(faults, as_json=as_json)
+        raise typer.Exit(1)
     sections, rules = len(policy.content.sections), len(policy.rules)
     default = policy.content.default.lower()
     if as_json:
@@ -64,6 +68,21 @@ def check(
         if named := policy.content.rule_file:
             own_rules = f"rules for secrets: {named.rules.count}, left out: {named.rules.left_out}"
             typer.echo(f"{named.path}: valid; {own_rules}")
+
+
+def _faults_of_settings(file: Path, policy: Policy) -> list[Fault]:
+    """What no gate would take of `settings:`, where it stands."""
+    wrong = settings.faults(policy.settings)
+    if not wrong:
+        return []
+    document = Document(str(file))
+    root = document.entries(compose(file.read_text("utf-8-sig"), str(file)), (), "the file")
+    entries = document.entries(root["settings"][1], (), "`settings`")
+    marks = {name: key.start_mark for name, (key, _) in entries.items() if name in wrong}
+    return [
+        Fault(str(file), mark.line + 1, mark.column + 1, f"settings: {wrong[name]}")
+        for name, mark in marks.items()
+    ]
 
 
 @app.command("test")
