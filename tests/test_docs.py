@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.main import get_group
 
 from callgate.cli import app
+from callgate.store.rows import retention_record
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
+README_FILE = ROOT / "README.md"
+README = README_FILE.read_text()
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 
 
 def commands() -> list[str]:
@@ -34,6 +39,39 @@ def test_tables_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)", README))
 def test_link_leads_to_a_file(target: str) -> None:
     assert (ROOT / target).exists()
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("page", [README_FILE, *DOCS], ids=lambda page: page.name)
+def test_anchors_of_links_are_headings(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text()):
+        assert anchor in headings(page.parent / target if target else page), anchor
+
+
+def test_readme_names_every_code_of_an_error() -> None:
+    codes = set()
+    for file in (ROOT / "addons" / "callgate").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ApiError":
+                told = (n for argument in node.args[1:2] for n in ast.walk(argument))
+                codes |= {str(n.value) for n in told if isinstance(n, ast.Constant)}
+    assert len(codes) > 10
+    assert [code for code in sorted(codes) if f"`{code}`" not in README] == []
+
+
+def test_page_of_the_log_names_every_kind_of_record() -> None:
+    page = (ROOT / "docs" / "audit-log.md").read_text()
+    source = (ROOT / "addons" / "callgate" / "audit" / "record.py").read_text()
+    kinds = {*re.findall(r'_record\(\s*"(\w+)"', source), "start", "stop", "policy"}
+    kinds |= {"key", str(retention_record(datetime.now(UTC), 0)["kind"])}
+    assert len(kinds) > 10
+    assert [kind for kind in sorted(kinds) if f"`{kind}`" not in page] == []
 
 
 def test_readme_names_every_command() -> None:
