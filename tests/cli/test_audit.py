@@ -87,6 +87,12 @@ def test_filters_must_all_hold(url: str) -> None:
     assert [(r["tool"], r["decision"]) for r in found] == [("a", "DENY")]
 
 
+def test_filters_that_nothing_meets_are_told_so(url: str) -> None:
+    append(url, [call("a")])
+
+    assert run("--filter", "decision=allow") == (0, "", "no record matches\n")
+
+
 def test_filter_value_may_hold_an_equals_sign(url: str) -> None:
     append(url, [{"kind": "coverage", "why": "a=b"}])
 

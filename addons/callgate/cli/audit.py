@@ -83,7 +83,10 @@ async def _list(url: str, last: int, filters: Mapping[str, str]) -> list[Record]
         _say_none_yet(missing)
         return []
     try:
-        return await store.records(last=last, filters=filters)
+        found = await store.records(last=last, filters=filters)
+        if filters and not found:
+            print("no record matches", file=sys.stderr)
+        return found
     finally:
         await store.close()
 
