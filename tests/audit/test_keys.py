@@ -146,5 +146,17 @@ def test_public_key_that_the_library_does_not_know_is_none(
 
     monkeypatch.setattr(serialization, "load_pem_public_key", unsupported)
 
-    with pytest.raises(ValueError, match="no ed25519 key"):
+    with pytest.raises(ValueError, match="holds no ed25519 key in PEM"):
+        read_public(keys.public_file)
+
+
+def test_file_that_is_no_key_is_named(tmp_path: Path) -> None:
+    keys = Keys(tmp_path)
+    (private,) = tmp_path.glob("audit-*.key")
+    private.write_text("x")
+
+    with pytest.raises(SettingsError, match=rf"{private.name} holds no ed25519 key in PEM$"):
+        Keys(tmp_path)
+    keys.public_file.write_text("x")
+    with pytest.raises(ValueError, match=r"audit\.pub holds no ed25519 key in PEM$"):
         read_public(keys.public_file)

@@ -22,6 +22,7 @@ from callgate.chain import key_name
 from callgate.errors import SettingsError
 from callgate.files import write_private
 
+_NO_KEY = "holds no ed25519 key in PEM"
 _PUBLIC = "audit.pub"
 _HOME = "instance"
 
@@ -124,9 +125,12 @@ class Keys:
                 pem = file.read_bytes()
             except FileNotFoundError:
                 continue
-            private = serialization.load_pem_private_key(pem, None)
+            try:
+                private = serialization.load_pem_private_key(pem, None)
+            except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+                raise ValueError(f"{file.name} {_NO_KEY}") from error
             if not isinstance(private, Ed25519PrivateKey):
-                raise TypeError(f"{file.name} is no ed25519 key")
+                raise TypeError(f"{file.name} {_NO_KEY}")
             self._known[Key(private).name] = Key(private)
 
     def _files(self) -> Iterable[Path]:
@@ -146,8 +150,8 @@ def read_public(file: Path) -> Ed25519PublicKey:
     """The ed25519 key of a PEM file; raises OSError, ValueError."""
     try:
         key = serialization.load_pem_public_key(file.read_bytes())
-    except UnsupportedAlgorithm as error:
-        raise ValueError(f"{file} is no ed25519 key") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"{file} {_NO_KEY}") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise ValueError(f"{file} is no ed25519 key")
+        raise ValueError(f"{file} {_NO_KEY}")
     return key
