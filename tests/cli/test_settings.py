@@ -76,6 +76,18 @@ def test_settings_of_the_policy_file_count_below_flags_and_environment(folder: P
     assert (settings.mode, settings.max_body_mib) == (Mode.OBSERVE, 7)
 
 
+def test_safeclaw_file_of_the_folder_stands_where_there_is_no_other(folder: Path) -> None:
+    assert resolve({}, {})[1] is None
+    (folder / "safeclaw.yaml").write_text("default: deny\n")
+    _, policy = resolve({}, {})
+    assert policy is not None
+    assert policy.path.name == "safeclaw.yaml"
+    (folder / "callgate.yaml").write_text(POLICY)
+    _, policy = resolve({}, {})
+    assert policy is not None
+    assert policy.path.name == "callgate.yaml"
+
+
 def test_named_policy_file_must_exist(folder: Path) -> None:
     with pytest.raises(PolicyError, match=r"missing\.yaml"):
         resolve({"policy": str(folder / "missing.yaml")}, {})

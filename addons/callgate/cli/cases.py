@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from callgate.canonical import Json, call_digest, parse
 from callgate.errors import JsonError
@@ -16,7 +15,6 @@ from callgate.scanners.weighing import effect_of
 CALL_KEYS = ("tool", "arguments", "assistant", "agent", "model", "surface")
 EXPECTED = ("allow", "sanitize", "require_approval", "deny")
 
-_STANDARD_FILES = ("callgate.yaml", "safeclaw.yaml")
 _COLOURS = {
     Effect.ALLOW: "green",
     Effect.SANITIZE: "cyan",
@@ -34,11 +32,6 @@ class Case:
     arguments: Json
     is_malformed: bool
     expect: str = ""
-
-
-def standard_file() -> Path | None:
-    """The policy file of the working folder, where there is one."""
-    return next((p for p in map(Path, _STANDARD_FILES) if p.is_file()), None)
 
 
 def judge(case: Case, policy: Policy) -> Verdict:

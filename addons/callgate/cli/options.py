@@ -16,7 +16,7 @@ from rich.console import Console
 from callgate import __version__
 from callgate.audit.keys import Keys
 from callgate.audit.ledger import Ledger
-from callgate.cli.settings import DEFAULT_POLICY
+from callgate.cli.settings import standard_file
 from callgate.errors import CallgateError, PolicyError
 from callgate.policy import Policy
 from callgate.settings import environment_name
@@ -73,8 +73,8 @@ def _setting(name: str, environ: Mapping[str, str]) -> str | None:
     if value := environ.get(environment_name(name)):
         return value
     named = environ.get(environment_name("policy"))
-    path = Path(named).expanduser() if named else DEFAULT_POLICY
-    if not named and not path.is_file():
+    path = Path(named).expanduser() if named else standard_file()
+    if path is None:
         return None
     found = Policy.load(path).settings.get(name)
     return found if isinstance(found, str) else None

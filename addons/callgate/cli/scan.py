@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from callgate.canonical import Json, parse
-from callgate.cli.cases import CALL_KEYS, Case, judge, read_case, standard_file, told
+from callgate.cli.cases import CALL_KEYS, Case, judge, read_case, told
 from callgate.cli.options import errors_reported, printable
+from callgate.cli.settings import standard_file
 from callgate.errors import JsonError
 from callgate.model import Verdict, band_of
 from callgate.policy import Policy

@@ -15,7 +15,7 @@ from callgate import settings
 from callgate.policy import PolicyFile
 from callgate.settings import Settings
 
-DEFAULT_POLICY = Path("callgate.yaml")
+_STANDARD_FILES = ("callgate.yaml", "safeclaw.yaml")
 
 _METAVARS = {
     "home": "FOLDER",
@@ -120,15 +120,20 @@ def resolve(
 ) -> tuple[Settings, PolicyFile | None]:
     """Merge flags, environment and the policy file's `settings:`.
 
-    The file is the one of `--policy` or `CALLGATE_POLICY`, else `callgate.yaml` in the working
-    folder. Raises SettingsError and PolicyError.
+    The file is the one of `--policy` or `CALLGATE_POLICY`, else the `standard_file`.
+    Raises SettingsError and PolicyError.
     """
     environ = os.environ if environ is None else environ
     named = flags.get("policy") or environ.get(settings.environment_name("policy"))
-    path = Path(str(named)).expanduser() if named else DEFAULT_POLICY
-    policy = PolicyFile(path) if named or path.is_file() else None
+    path = Path(str(named)).expanduser() if named else standard_file()
+    policy = PolicyFile(path) if path else None
     section = policy.current.settings if policy else {}
-    return settings.load(flags, environ, section, str(path)), policy
+    return settings.load(flags, environ, section, str(path or "")), policy
+
+
+def standard_file() -> Path | None:
+    """The policy file of the working folder, where there is one."""
+    return next((p for p in map(Path, _STANDARD_FILES) if p.is_file()), None)
 
 
 def home_of(flag: str | None) -> Path:
