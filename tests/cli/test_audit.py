@@ -87,6 +87,16 @@ def test_filters_must_all_hold(url: str) -> None:
     assert [(r["tool"], r["decision"]) for r in found] == [("a", "DENY")]
 
 
+def test_decision_without_reasons_says_so(url: str) -> None:
+    made = {name: value for name, value in call(effect=Effect.ALLOW).items() if name != "reasons"}
+    append(url, [made, {"kind": "coverage", "why": "a"}])
+
+    allowed, skipped = objects()
+
+    assert allowed["reasons"] == []
+    assert "reasons" not in skipped
+
+
 def test_filters_that_nothing_meets_are_told_so(url: str) -> None:
     append(url, [call("a")])
 

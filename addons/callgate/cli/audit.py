@@ -177,8 +177,13 @@ def _show(records: Iterable[Record], *, as_json: bool) -> None:
 
 def _lines(records: Iterable[Record], *, as_json: bool) -> None:
     for record in records:
-        print(json.dumps(record) if as_json else "  ".join(c or "-" for c in _cells(record)))
+        print(_told(record) if as_json else "  ".join(c or "-" for c in _cells(record)))
     sys.stdout.flush()
+
+
+def _told(record: Record) -> str:
+    """One JSON object; a decision has its reasons also where there are none."""
+    return json.dumps({"reasons": [], **record} if "decision" in record else record)
 
 
 def _cells(record: Record) -> list[str]:
