@@ -182,6 +182,28 @@ def test_redirect_says_how_it_is_used(words: tuple[str, ...]) -> None:
     assert "redirect on USER PORT" in done.stderr
 
 
+def test_redirect_of_the_user_whose_gate_listens_is_refused() -> None:
+    if reason := can_redirect():
+        pytest.skip(reason)
+    program = (
+        "import os, socket, subprocess, sys\n"
+        "os.seteuid(65534)\n"  # nobody's, as /proc/net/tcp tells it
+        "with socket.create_server(('127.0.0.1', 8443)):\n"
+        "    os.seteuid(0)\n"
+        "    words = ['scripts/redirect', 'on', 'nobody', sys.argv[1]]\n"
+        "    sys.exit(subprocess.run(words).returncode)\n"
+    )
+    command = ["unshare", "-n", "-m", sys.executable, "-c", program]
+    own, other = (
+        subprocess.run([*command, port], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        for port in ("8443", "8444")
+    )
+
+    assert own.returncode == 2
+    assert "come back" in own.stderr
+    assert other.returncode == 0, other.stderr
+
+
 def test_redirect_of_the_user_who_runs_the_gate_is_refused() -> None:
     own = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
     done = subprocess.run(
