@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 from hypothesis import given
@@ -138,6 +140,16 @@ def test_event_that_only_clients_with_other_line_ends_would_find_is_refused(end:
     assert "data: {}" in httpx.Response(200, content=raw).iter_lines()
     with pytest.raises(BodyError, match="only some clients know"):
         read([raw])
+
+
+def test_event_that_only_some_clients_would_find_behind_the_end_is_refused() -> None:
+    with pytest.raises(BodyError, match="only some clients know"):
+        read(["data: [DONE]\u2028data: {}\n\n".encode()])
+
+
+def test_text_of_a_model_may_look_like_a_hidden_field() -> None:
+    data = json.dumps({"delta": "容器内data: 1\u2028event: {}"}, ensure_ascii=False)
+    assert [event.data for event in read([f"data: {data}\n\n".encode()])] == [data]
 
 
 def test_event_that_clients_find_by_a_charset_is_refused() -> None:

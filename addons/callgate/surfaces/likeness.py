@@ -15,9 +15,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from callgate.errors import BodyError
-from callgate.surfaces import sse
-
 _WORDS = ("content", "delta", "obfuscation", "reasoning_content", "refusal", "text", "value")
 _NUMBERS = ("created", "created_at", "sequence_number")
 FREE = frozenset((*_WORDS, *_NUMBERS))
@@ -90,12 +87,9 @@ class Likeness:
 
 
 def _is_text(content: bytes) -> bool:
-    if content.isascii():  # a value holds no control character
-        return True
     try:
-        sse.refuse_hidden(content)
-        return bool(content.decode())
-    except (BodyError, UnicodeDecodeError):
+        return content.isascii() or bool(content.decode())
+    except UnicodeDecodeError:
         return False
 
 

@@ -78,12 +78,13 @@ class SseReader:
         if b"\0" in raw:
             # JSON in UTF-16 or UTF-32, which a client that did not ask for a stream reads
             raise BodyError("a stream of events holds a NUL")
-        refuse_hidden(raw)
         name, data = "", None
         for line in raw.splitlines():
             if line.startswith(_BOM):
                 raise BodyError("a byte order mark in a stream of events")
             field, _, value = line.partition(b":")
+            if not (field == b"data" and value.lstrip().startswith(b"{")):
+                _refuse_hidden(line)  # within a JSON text nothing is found that is an object
             if field == b"data":
                 part = _text(value.removeprefix(b" "))
                 data = part if data is None else f"{data}\n{part}"
@@ -95,9 +96,9 @@ class SseReader:
         return SseEvent(raw, name, data)
 
 
-def refuse_hidden(content: bytes) -> None:
+def _refuse_hidden(line: bytes) -> None:
     """Raise BodyError where some clients would find lines that others do not."""
-    if _HIDDEN.search(content):
+    if _HIDDEN.search(line):
         raise BodyError("a field stands behind a line end that only some clients know")
 
 
