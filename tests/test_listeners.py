@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from callgate.listeners import Reverse, UpstreamProxy
+from callgate.listeners import Reverse, UpstreamProxy, why_not
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,14 @@ def test_proxy_behind_is_told_from_its_credentials(text: str, url: str, credenti
 def test_what_is_no_proxy_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         UpstreamProxy.parse(text)
+
+
+def test_reason_of_a_port_that_can_not_be_had_is_the_systems_alone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(OSError, match="in use") as used:
+            socket.create_server(taken.getsockname())
+        assert why_not(used.value) == "Address already in use"
+    with pytest.raises(socket.gaierror) as unknown:
+        socket.getaddrinfo("no-such-host.invalid", 1)
+    assert why_not(unknown.value) == unknown.value.strerror
+    assert why_not(OSError("odd")) == "odd"

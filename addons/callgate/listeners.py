@@ -1,8 +1,9 @@
-"""Ways into the proxy beside its own port: reverse listeners, and the proxy behind this one."""
+"""Ways in and out: reverse listeners, the proxy behind this one, and why a port can not be had."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -79,3 +80,13 @@ def _authority(parts: SplitResult) -> str:
     host = str(parts.hostname)
     shown = f"[{host}]" if ":" in host else host
     return f"{shown}:{parts.port or _PORTS[parts.scheme]}"
+
+
+def why_not(error: OSError) -> str:
+    """What the system says of a port that can not be had: `Address already in use`.
+
+    Without the words that Python puts around it; the resolver has numbers below 0 and words of
+    its own.
+    """
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)

@@ -43,7 +43,7 @@ from callgate.errors import SettingsError, StoreError
 from callgate.forms import split_address
 from callgate.front import Front
 from callgate.hosts import Hosts
-from callgate.listeners import UpstreamProxy
+from callgate.listeners import UpstreamProxy, why_not
 from callgate.metrics import Metrics
 from callgate.policy import PolicyFile
 from callgate.settings import Settings, load
@@ -197,11 +197,11 @@ class Proxy(Master):
 
 
 def _why(failed: Exception | None) -> str:
-    """What the system says; mitmproxy says it around the error that it got."""
-    number = getattr(failed, "errno", None) or 0
+    """What the system says; of some errors mitmproxy keeps the number, of others the cause."""
+    if isinstance(failed, OSError) and failed.errno and failed.errno > 0:
+        return why_not(failed)
     cause = failed.__cause__ if failed else None
-    # the resolver has negative numbers and words of its own
-    return os.strerror(number) if number > 0 else getattr(cause, "strerror", None) or str(cause)
+    return why_not(cause) if isinstance(cause, OSError) else str(cause)
 
 
 def _most_bytes(settings: Settings) -> int:

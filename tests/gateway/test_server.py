@@ -152,7 +152,9 @@ def test_wrong_choice_is_said(front: Front, said: str) -> None:
 def test_taken_address_is_said_and_no_connection_waits_for_acknowledgements() -> None:
     with LOOPBACK.bind() as bound:
         port = bound.getsockname()[1]
-        with pytest.raises(SettingsError, match=f"can not listen on 127.0.0.1:{port}"):
+        with pytest.raises(
+            SettingsError, match=f"can not listen on 127.0.0.1:{port}: Address already in use; "
+        ):
             Front(f"127.0.0.1:{port}").bind()
         with socket.create_connection(("127.0.0.1", port)):
             accepted, _ = bound.accept()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -23,6 +22,7 @@ from callgate.console.tally import Tally
 from callgate.errors import SettingsError, StoreError
 from callgate.forms import split_address
 from callgate.front import approval_url
+from callgate.listeners import why_not
 from callgate.metrics import Metrics
 from callgate.policy import PolicyFile
 from callgate.settings import Settings
@@ -129,9 +129,9 @@ def _bind(address: str) -> socket.socket:
     try:
         return bind(*split_address(address))
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise SettingsError(
-            f"console: can not listen on {address}: {why}; choose another --console, or off"
+            f"console: can not listen on {address}: {why_not(error)}; "
+            "choose another --console, or off"
         ) from error
 
 

@@ -21,6 +21,7 @@ from callgate.errors import SettingsError
 from callgate.forms import is_loopback, split_address
 from callgate.gateway.app import application
 from callgate.gateway.keys import KeyFile
+from callgate.listeners import why_not
 from callgate.policy import PolicyFile
 from callgate.settings import Settings
 from callgate.store.base import Store
@@ -59,7 +60,8 @@ class Front:
             bound = socket.create_server((host, port), family=family)
         except OSError as error:
             raise SettingsError(
-                f"gateway listen: can not listen on {self.listen}: {error}"
+                f"gateway listen: can not listen on {self.listen}: {why_not(error)}; "
+                "choose another --listen"
             ) from error
         # connections have what their listener has; without it answers on one that is used
         # again wait 40 ms for the client's acknowledgement

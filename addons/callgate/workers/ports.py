@@ -7,6 +7,7 @@ import socket
 
 from callgate.errors import SettingsError
 from callgate.forms import split_address
+from callgate.listeners import why_not
 
 _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What a name's IPv6 address may well be."""
@@ -27,9 +28,8 @@ class Port:
             self._bind(host, port)
         except OSError as error:
             self.close()
-            why = error.strerror or str(error)
             raise SettingsError(
-                f"listen: can not listen on {address}: {why}; choose another --listen"
+                f"listen: can not listen on {address}: {why_not(error)}; choose another --listen"
             ) from error
         name = f"[{host}]" if ":" in host else host
         self.address = f"{name}:{self._number}"
