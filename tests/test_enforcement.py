@@ -49,8 +49,8 @@ NOT_READABLE = [
     pytest.param(RUN_JSON, "gzip", id="not-gzip"),
     pytest.param(RUN_JSON, "compress", id="unknown-encoding"),
     pytest.param(RUN_JSON, "gzip, br", id="two-encodings"),
-    pytest.param(gzip.compress(RUN_JSON)[:-9], "gzip", id="cut-off-gzip"),
-    pytest.param(gzip.compress(b" " * (1 << 21)), "gzip", id="bomb"),
+    pytest.param(gzip.compress(RUN_JSON, mtime=0)[:-9], "gzip", id="cut-off-gzip"),
+    pytest.param(gzip.compress(b" " * (1 << 21), mtime=0), "gzip", id="bomb"),
     pytest.param(b'{"x":"' + b"y" * (1 << 20) + b'"}', "", id="too-large"),
 ]
 MALFORMED = [
@@ -139,9 +139,11 @@ async def test_refusal_is_recorded_with_the_call_that_is_to_blame() -> None:
 async def test_compressed_bodies_are_read() -> None:
     made = bench([tool("wipe")])
 
-    await got(made, gzip.compress(RUN_JSON), "gzip")
+    await got(made, gzip.compress(RUN_JSON, mtime=0), "gzip")
     outcome = await sent(
-        made, gzip.compress(json.dumps({"tool_outputs": [output("call_1")]}).encode()), "gzip"
+        made,
+        gzip.compress(json.dumps({"tool_outputs": [output("call_1")]}).encode(), mtime=0),
+        "gzip",
     )
 
     assert refused(outcome).error.code == "tool_call_denied"

@@ -377,7 +377,7 @@ async def test_compressed_streams_are_read() -> None:
     judge = Judge()
     judge.go.set()
     stream = opened(judge, encoding="gzip")
-    packed = gzip.compress(TEXT + asks() + DONE)
+    packed = gzip.compress(TEXT + asks() + DONE, mtime=0)
     for start in range(0, len(packed), 9):
         stream.feed(packed[start : start + 9])
     stream.finish()
@@ -394,7 +394,7 @@ async def test_compressed_stream_that_is_cut_off_ends_with_an_error(
     size: int, observes: bool
 ) -> None:
     stream = opened(Judge(), encoding="gzip", observes=observes)
-    stream.feed(gzip.compress(TEXT + asks())[:size])
+    stream.feed(gzip.compress(TEXT + asks(), mtime=0)[:size])
     stream.finish()
     raw = stream.take().removeprefix(TEXT)
     assert stream.is_aborted is not observes

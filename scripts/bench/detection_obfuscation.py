@@ -87,7 +87,9 @@ _ENCODINGS: dict[str, Change] = {
         base64.urlsafe_b64encode(t.encode()).decode().rstrip("=")
     ),
     "base64 in lines": lambda text, _: base64.encodebytes(text.encode()).decode(),
-    "gzip and base64": lambda text, _: base64.b64encode(gzip.compress(text.encode())).decode(),
+    "gzip and base64": lambda text, _: base64.b64encode(
+        gzip.compress(text.encode(), mtime=0)
+    ).decode(),
     "hex": lambda text, _: text.encode().hex(),
     "HTML entities": lambda text, _: "".join(f"&#{ord(c)};" for c in text),
     "HTML entities for signs": lambda text, _: html.escape(text).replace(" ", "&#32;"),
@@ -131,7 +133,7 @@ _ROT13 = "tr A-Za-z N-ZA-Mn-za-m"
 _SHELL: dict[str, Change] = {
     "base64 into sh": lambda t, _: f"echo {base64.b64encode(t.encode()).decode()}|base64 -d|sh",
     "gzip into bash": lambda t, _: (
-        f"base64 -d <<< {base64.b64encode(gzip.compress(t.encode())).decode()}|gunzip|bash"
+        f"base64 -d <<< {base64.b64encode(gzip.compress(t.encode(), mtime=0)).decode()}|gunzip|bash"
     ),
     "hex by printf": lambda t, _: (
         "printf '" + "".join(f"\\x{b:02x}" for b in t.encode()) + "' | bash"

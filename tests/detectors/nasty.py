@@ -37,7 +37,7 @@ _TOOLS = str.split(
 
 _ENCODINGS: tuple[Callable[[str], str], ...] = (
     lambda text: base64.b64encode(text.encode("utf-8", "replace")).decode(),
-    lambda text: base64.b64encode(gzip.compress(text.encode("utf-8", "replace"))).decode(),
+    lambda text: base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), mtime=0)).decode(),
     lambda text: base64.b64encode(text.encode("utf-16-le", "replace")).decode(),
     lambda text: text.encode("utf-8", "replace").hex(),
     lambda text: quote(text, safe="", errors="replace"),

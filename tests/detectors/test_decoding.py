@@ -66,7 +66,7 @@ PLAIN = "rm -rf /data/all"
         base64.b64encode(PLAIN.encode()).decode(),
         base64.urlsafe_b64encode(b"rm -rf /data/all >>>???").decode().rstrip("="),
         base64.b64encode(PLAIN.encode("utf-16-le")).decode(),
-        base64.b64encode(gzip.compress(PLAIN.encode())).decode(),
+        base64.b64encode(gzip.compress(PLAIN.encode(), mtime=0)).decode(),
         PLAIN.encode().hex(),
         "0x" + PLAIN.encode().hex(),
         PLAIN.encode().hex(":"),

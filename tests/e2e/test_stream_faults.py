@@ -403,8 +403,11 @@ ENCODINGS: Mapping[str, tuple[str, Encode]] = {
     "gzip cut off": ("gzip", _cut(gzip.compress)),
     "brotli cut off": ("br", _cut(brotli.compress)),
     "zstd cut off": ("zstd", _cut(zstandard.compress)),
-    "data behind gzip": ("gzip", lambda raw: gzip.compress(raw) + gzip.compress(raw)),
-    "twice": ("gzip, gzip", lambda raw: gzip.compress(gzip.compress(raw))),
+    "data behind gzip": (
+        "gzip",
+        lambda raw: gzip.compress(raw, mtime=0) + gzip.compress(raw, mtime=0),
+    ),
+    "twice": ("gzip, gzip", lambda raw: gzip.compress(gzip.compress(raw, mtime=0), mtime=0)),
     "unknown": ("lzma", lzma.compress),
 }
 
