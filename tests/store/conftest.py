@@ -50,7 +50,7 @@ async def opened(url: str, clock: FakeClock) -> AsyncIterator[Opener]:
     stores: list[Store] = []
 
     async def open_another() -> Store:
-        store = await open_store(url, clock=clock, instance="test", timeout_seconds=0.3)
+        store = await open_store(url, clock=clock, instance="test", timeout_seconds=30)
         stores.append(store)
         return store
 
