@@ -272,7 +272,7 @@ CELLS = (
         "it does not start, and says why",
         "assembly::store_that_can_not_be_written_stops_the_start "
         "audit/keys::unusable_files_are_an_error "
-        "proxy::port_in_use_is_said_and_nothing_runs "
+        "proxy::port_in_use_is_said_once_and_nothing_runs "
         "e2e/process::broken_policy_stops_the_start",
     ),
     cell(

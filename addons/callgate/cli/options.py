@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,13 +17,13 @@ from rich.console import Console
 from callgate import __version__
 from callgate.audit.keys import Keys
 from callgate.audit.ledger import Ledger
-from callgate.cli.settings import standard_file
 from callgate.errors import CallgateError, PolicyError
-from callgate.policy import Policy
 from callgate.settings import environment_name
 from callgate.store import open_store
 from callgate.store.base import Store
 from callgate.visible import visible
+
+_STANDARD_FILES = ("callgate.yaml", "safeclaw.yaml")
 
 StoreOption = Annotated[
     str | None,
@@ -76,8 +77,14 @@ def _setting(name: str, environ: Mapping[str, str]) -> str | None:
     path = Path(named).expanduser() if named else standard_file()
     if path is None:
         return None
-    found = Policy.load(path).settings.get(name)
+    policy = importlib.import_module("callgate.policy")  # detectors come with it: half a second
+    found = policy.Policy.load(path).settings.get(name)
     return found if isinstance(found, str) else None
+
+
+def standard_file() -> Path | None:
+    """The policy file of the working folder, where there is one."""
+    return next((p for p in map(Path, _STANDARD_FILES) if p.is_file()), None)
 
 
 async def open_ledger(url: str, environ: Mapping[str, str]) -> tuple[Store, Ledger]:

@@ -14,8 +14,7 @@ from rich.table import Table
 from callgate import settings
 from callgate.canonical import Json, parse
 from callgate.cli.cases import Case, coloured, findings, judge, read_case, told
-from callgate.cli.options import console, printable
-from callgate.cli.settings import standard_file
+from callgate.cli.options import console, printable, standard_file
 from callgate.errors import Fault, JsonError, PolicyError
 from callgate.model import Effect, Reason, Verdict, band_of
 from callgate.policy import Policy, Ruling

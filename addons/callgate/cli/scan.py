@@ -12,8 +12,7 @@ import typer
 
 from callgate.canonical import Json, parse
 from callgate.cli.cases import CALL_KEYS, Case, judge, read_case, told
-from callgate.cli.options import errors_reported, printable
-from callgate.cli.settings import standard_file
+from callgate.cli.options import errors_reported, printable, standard_file
 from callgate.errors import JsonError
 from callgate.model import Verdict, band_of
 from callgate.policy import Policy

@@ -12,10 +12,9 @@ import typer
 from pydantic.fields import FieldInfo
 
 from callgate import settings
+from callgate.cli.options import standard_file
 from callgate.policy import PolicyFile
 from callgate.settings import Settings
-
-_STANDARD_FILES = ("callgate.yaml", "safeclaw.yaml")
 
 _METAVARS = {
     "home": "FOLDER",
@@ -129,11 +128,6 @@ def resolve(
     policy = PolicyFile(path) if path else None
     section = policy.current.settings if policy else {}
     return settings.load(flags, environ, section, str(path or "")), policy
-
-
-def standard_file() -> Path | None:
-    """The policy file of the working folder, where there is one."""
-    return next((p for p in map(Path, _STANDARD_FILES) if p.is_file()), None)
 
 
 def home_of(flag: str | None) -> Path:
