@@ -32,6 +32,7 @@ def test_arguments_that_are_not_one_json_value_are_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["[]", '"a"', "null"])
 def test_arguments_of_a_call_with_a_field_for_each_are_an_object(text: str) -> None:
     assert fields.arguments_in(text) != {}
+    assert fields.parts_in('{"a": 1}') == {"a": 1}
     with pytest.raises(BodyError, match="must be an object"):
         fields.parts_in(text)
 
