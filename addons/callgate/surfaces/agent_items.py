@@ -14,16 +14,8 @@ from callgate.canonical import Json
 from callgate.errors import BodyError
 from callgate.exchange import Request
 from callgate.model import SurfaceName, ToolCall
-from callgate.surfaces.fields import (
-    Object,
-    arguments_in,
-    arguments_text,
-    json_text,
-    made_id,
-    parts_in,
-    refuse_odd_keys,
-    text_of,
-)
+from callgate.surfaces import fields
+from callgate.surfaces.fields import Object
 
 MCP = "mcp_approval_request"
 COMPUTER = "computer_use_approval_request"
@@ -56,7 +48,7 @@ def is_call(node: Object) -> bool:
 
     Raises BodyError where readers could differ on it.
     """
-    refuse_odd_keys(node, _FIELDS, "an item")
+    fields.refuse_odd_keys(node, _FIELDS, "an item")
     kind = node.get("type")
     if not isinstance(kind, str) or not kind:
         raise BodyError("the type of an item must be a string")
@@ -145,13 +137,13 @@ def _request(node: Object) -> Object:
 
 
 def _name(node: Object) -> str:
-    kind, name = node["type"], text_of(node, "name")
+    kind, name = node["type"], fields.text_of(node, "name")
     if kind == _FUNCTION and not name:
         raise BodyError("a tool call without a name")
     if kind == MCP:
         asked = _request(node)
         # the API does not always tell the tool
-        told = (text_of(asked, "server_label"), text_of(asked, "name"))
+        told = (fields.text_of(asked, "server_label"), fields.text_of(asked, "name"))
         return ".".join(filter(None, ("mcp", *told)))
     return request_type_of(node) if kind == COMPUTER else name or str(kind)
 
@@ -159,9 +151,9 @@ def _name(node: Object) -> str:
 def _arguments(node: Object) -> str:
     kind = node["type"]
     if kind in (_FUNCTION, MCP):
-        return arguments_text((_request(node) if kind == MCP else node).get("arguments"))
+        return fields.arguments_text((_request(node) if kind == MCP else node).get("arguments"))
     asked = _request(node) if kind == COMPUTER else node
-    return json_text({key: value for key, value in asked.items() if key not in _ABOUT})
+    return fields.json_text({key: value for key, value in asked.items() if key not in _ABOUT})
 
 
 # -- changing -------------------------------------------------------------------------------
@@ -175,9 +167,9 @@ def replace_arguments(node: Object, text: str) -> None:
     holder = node if node["type"] == _FUNCTION else _request(node)
     if node["type"] in (_FUNCTION, MCP):
         is_text = isinstance(holder.get("arguments"), str)
-        holder["arguments"] = text if is_text else arguments_in(text)
+        holder["arguments"] = text if is_text else fields.arguments_in(text)
         return
-    holder.update(parts_in(text))
+    holder.update(fields.parts_in(text))
 
 
 def notice_item(node: Object, notice: str) -> Object:
@@ -187,7 +179,7 @@ def notice_item(node: Object, notice: str) -> Object:
     """
     id = node.get("id")
     return {
-        "id": id if isinstance(id, str) else made_id("msg", id_of(node)),
+        "id": id if isinstance(id, str) else fields.made_id("msg", id_of(node)),
         "type": "message",
         "role": "assistant",
         "status": "completed",

@@ -16,15 +16,7 @@ from callgate.exchange import Request
 from callgate.model import SurfaceName, ToolCall
 from callgate.surfaces import fields
 from callgate.surfaces.base import Turn
-from callgate.surfaces.fields import (
-    Object,
-    arguments_in,
-    arguments_text,
-    json_text,
-    made_id,
-    parts_in,
-    text_of,
-)
+from callgate.surfaces.fields import Object
 
 APPROVAL = "mcp_approval_request"
 COMPUTER = "computer_call"
@@ -207,28 +199,32 @@ def kind_of(item: Object) -> str:
 
 
 def _name(item: Object) -> str:
-    kind, name = str(item["type"]), text_of(item, "name")
+    kind, name = str(item["type"]), fields.text_of(item, "name")
     if kind in _NAMES:
         return _NAMES[kind]
     if (kind in _KINDS or kind == APPROVAL) and not name:
         raise BodyError("a tool call without a name")
     if kind == APPROVAL:
-        return f"mcp.{text_of(item, 'server_label')}.{name}"
-    namespace = text_of(item, "namespace")
+        return f"mcp.{fields.text_of(item, 'server_label')}.{name}"
+    namespace = fields.text_of(item, "namespace")
     return f"{namespace}.{name}" if namespace else name or kind
 
 
 def _arguments(item: Object) -> str:
     kind = item["type"]
     if kind == "custom_tool_call":
-        return json_text({"input": text_of(item, "input")})
+        return fields.json_text({"input": fields.text_of(item, "input")})
     if kind in _SHELLS:
-        return json_text({key: v for key, v in _action(item).items() if key not in _BOUNDS and v})
+        return fields.json_text(
+            {key: v for key, v in _action(item).items() if key not in _BOUNDS and v}
+        )
     if kind in _PARTS:
-        return json_text({key: item[key] for key in _PARTS[kind] if item.get(key) is not None})
+        return fields.json_text(
+            {key: item[key] for key in _PARTS[kind] if item.get(key) is not None}
+        )
     if kind in ("function_call", APPROVAL, "tool_search_call"):
-        return arguments_text(item.get("arguments"))
-    return json_text({key: value for key, value in item.items() if key not in _ABOUT})
+        return fields.arguments_text(item.get("arguments"))
+    return fields.json_text({key: value for key, value in item.items() if key not in _ABOUT})
 
 
 def _action(item: Object) -> Object:
@@ -249,16 +245,16 @@ def replace_arguments(item: Object, text: str) -> None:
     kind = item.get("type")
     if kind in ("function_call", APPROVAL, "tool_search_call"):
         is_text = isinstance(item.get("arguments"), str)
-        item["arguments"] = text if is_text else arguments_in(text)
+        item["arguments"] = text if is_text else fields.arguments_in(text)
         return
-    (_action(item) if kind in _SHELLS else item).update(parts_in(text))
+    (_action(item) if kind in _SHELLS else item).update(fields.parts_in(text))
 
 
 def notice_item(item: Object, notice: str) -> Object:
     """The assistant's message that takes the place of a hidden call."""
     part: Object = {"type": "output_text", "text": notice, "annotations": [], "logprobs": []}
     return {
-        "id": made_id("msg", id_of(item)),
+        "id": fields.made_id("msg", id_of(item)),
         "type": "message",
         "status": "completed",
         "role": "assistant",
