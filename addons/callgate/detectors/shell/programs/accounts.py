@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 from callgate.detectors.shell.programs.base import Danger, Rule, always, has, operands
 
+_ASKING = re.compile(r"(?:^|[\s/])(?:sudo|su|doas|run0|pkexec|ssh|passwd)(?:\s|$)")
 _ROLES = re.compile(r"(?:^|,)(?:sudo|wheel|admin|root|docker|adm|disk|shadow)(?:$|,)")
+
+
+def _alias(arguments: Sequence[str]) -> Danger | None:
+    """A name that people type before a password, and what answers to it."""
+    for word in arguments:
+        name, sign, value = word.partition("=")
+        # `alias sudo='doas'` and `alias ssh='kitten ssh'` still end where people meant to go.
+        if sign and _ASKING.fullmatch(name) and not _ASKING.search(value):
+            return Danger("PERSISTENCE", f"has something else answer to {name}", 0.6)
+    return None
 
 
 def _passwd(arguments: Sequence[str]) -> Danger | None:
@@ -62,6 +73,7 @@ _ACCOUNT = always("DELETE_USER", "deletes an account or a group")
 _DIRECTORY = ("delete", "-delete", "del", "group-del", "user-del")
 
 RULES: dict[str, Rule] = {
+    "alias": _alias,
     "chage": _chage,
     "delgroup": _ACCOUNT,
     "deluser": _ACCOUNT,
