@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from callgate.surfaces import mentions_calls
 from callgate.surfaces.paths import Operations, locate, query_of, quoted, with_query
 
 OPERATIONS: Operations = (
@@ -46,3 +47,23 @@ def test_query_keeps_what_is_no_page() -> None:
     assert with_query("/a", "", "b=1", "c=2") == "/a?b=1&c=2"
     assert with_query("/a", "") == "/a"
     assert quoted("a/b \ud800") == "a%2Fb%20%3F"
+
+
+@pytest.mark.parametrize(
+    ("target", "mentions"),
+    [
+        ("/v1/threads/thread_H4JtRunSvOgyvaVAxgEnlO4B/messages", False),
+        ("/v1/threads/thread_xRUNS/messages", False),
+        ("/v1/threads/thread_runs/messages", False),
+        ("/v1/models/gpt-realtime", False),
+        ("/v1/files/file-responses", False),
+        ("/v1/threads/thread_a/runs_v2", True),
+        ("/v1/threads/thread_a;x/%72uns", True),
+        ("/v1/threads/thread_a%2fruns/messages", True),
+        ("/v1/threads/thread_a%5Cruns", True),
+        ("/v1/files/..%252Fresponses", True),
+        ("/x=chat/y,completions", True),
+    ],
+)
+def test_word_of_a_surface_counts_where_a_part_begins(target: str, mentions: bool) -> None:
+    assert mentions_calls(target) is mentions

@@ -1,5 +1,6 @@
 """Every OpenAI API that Callgate reads: one file each, one line here."""
 
+import functools
 import re
 from collections.abc import Sequence
 from urllib.parse import unquote
@@ -63,9 +64,21 @@ def may_carry(segments: Sequence[str]) -> bool:
 
 
 def mentions_calls(target: str) -> bool:
-    """Tell whether a path, however it is written, could be meant for a surface here."""
+    """Tell whether a path, however it is written, could be meant for a surface here.
+
+    A word counts where a part of the path begins: an id of random letters may hold one, and a
+    model is called `gpt-realtime`.
+    """
     path = unquote(unquote(target.split("?", 1)[0])).lower()
-    return any(all(word in path for word in surface.words) for surface in SURFACES)
+    return any(
+        all(word in path and _beginning(word).search(path) for word in surface.words)
+        for surface in SURFACES
+    )
+
+
+@functools.cache
+def _beginning(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.-]){re.escape(word)}")
 
 
 def unread(segments: Sequence[str]) -> str:

@@ -72,7 +72,7 @@ class Agents(Surface):
     """See `Surface`; the scope of a call is `sessions/ID`."""
 
     name = SurfaceName.AGENTS
-    words = ("/agents/", "/sessions")
+    words = ("agents", "sessions")
 
     def endpoint(self, method: str, segments: Sequence[str]) -> Endpoint | None:
         """See `Surface.endpoint`; matches by the end of the path, whatever stands before."""

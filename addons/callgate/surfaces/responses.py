@@ -65,7 +65,7 @@ class Responses(Surface):
     """See `Surface`; the scope of a call is `conversations/ID`, else `responses/ID`."""
 
     name = SurfaceName.RESPONSES
-    words = ("/responses",)
+    words = ("responses",)
 
     def endpoint(self, method: str, segments: Sequence[str]) -> Endpoint | None:
         """See `Surface.endpoint`; matches by the end of the path, whatever stands before."""
