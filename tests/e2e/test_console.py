@@ -134,8 +134,8 @@ def test_call_arrives_live_and_leads_to_everything_about_it(page: Page, start: S
 
 def test_approved_call_lets_the_held_app_go_on(page: Page, gate: Gate, start: Start) -> None:
     page.goto("/approvals")
-    app = start(("refund_order", {"order_id": "A-1", "amount": 5000}))
-    asked = card(page, "A-1")
+    app = start(("refund_order", {"order_id": "ORDER-101", "amount": 5000}))
+    asked = card(page, "ORDER-101")
     expect(asked).to_be_visible()
     expect(page.locator("nav .count")).to_contain_text("1")
     assert app.is_running
@@ -147,24 +147,24 @@ def test_approved_call_lets_the_held_app_go_on(page: Page, gate: Gate, start: St
     assert told.call_names == ["refund_order"]
     assert "ran refund_order" in told.text
     expect(page.get_by_role("status")).to_contain_text("refund_order approved")
-    [call] = api(gate, "/api/calls?q=A-1")["calls"]
+    [call] = api(gate, "/api/calls?q=ORDER-101")["calls"]
     history = api(gate, f"/api/calls/{call['trace']}")["history"]
     [recorded] = [record for record in history if record["kind"] == "approval"]
     assert (recorded["by"], recorded["note"]) == ("maria", "as agreed <on the phone>")
 
 
 def test_same_call_needs_no_second_answer_for_some_minutes(page: Page, start: Start) -> None:
-    call = ("refund_order", {"order_id": "A-3", "amount": 5000})
+    call = ("refund_order", {"order_id": "ORDER-103", "amount": 5000})
     first = start(call)
     page.goto("/approvals")
-    card(page, "A-3").get_by_label("Approve").select_option("15")
-    card(page, "A-3").get_by_role("button", name="Approve").click()
+    card(page, "ORDER-103").get_by_label("Approve").select_option("15")
+    card(page, "ORDER-103").get_by_role("button", name="Approve").click()
     assert first.finish().call_names == ["refund_order"]
 
     again = start(call).finish()
 
     assert again.call_names == ["refund_order"]
-    page.goto("/?q=A-3")
+    page.goto("/?q=ORDER-103")
     expect(page.locator("#calls li")).to_have_count(2)
     expect(page.locator("#calls li").first).to_contain_text("approved")
 
@@ -172,21 +172,21 @@ def test_same_call_needs_no_second_answer_for_some_minutes(page: Page, start: St
 def test_denied_calls_never_reach_the_app_and_what_arrives_disturbs_no_writing(
     page: Page, start: Start
 ) -> None:
-    first = start(("refund_order", {"order_id": "A-4", "amount": 1}))
+    first = start(("refund_order", {"order_id": "ORDER-104", "amount": 1}))
     page.goto("/approvals")
-    note = card(page, "A-4").get_by_label("Reason")
+    note = card(page, "ORDER-104").get_by_label("Reason")
     note.fill("half a sen")
 
-    second = start(("refund_order", {"order_id": "A-5", "amount": 1}))
-    expect(card(page, "A-5")).to_be_visible()
+    second = start(("refund_order", {"order_id": "ORDER-105", "amount": 1}))
+    expect(card(page, "ORDER-105")).to_be_visible()
 
     expect(note).to_have_value("half a sen")
     expect(note).to_be_focused()
     note.press_sequentially("tence")
-    card(page, "A-4").get_by_role("button", name="Deny").click()
+    card(page, "ORDER-104").get_by_role("button", name="Deny").click()
     expect(page.locator(".answered")).to_contain_text("half a sentence")
-    card(page, "A-5").get_by_role("button", name="Deny").click()
-    expect(card(page, "A-5")).to_have_count(0)
+    card(page, "ORDER-105").get_by_role("button", name="Deny").click()
+    expect(card(page, "ORDER-105")).to_have_count(0)
     for app in (first, second):
         told = app.finish()
         assert told.call_names == []
@@ -196,12 +196,12 @@ def test_denied_calls_never_reach_the_app_and_what_arrives_disturbs_no_writing(
 def test_everything_can_be_read_and_decided_without_scripts(
     browser: Browser, gate: Gate, start: Start
 ) -> None:
-    app = start(("refund_order", {"order_id": "A-6", "amount": 1}))
-    waiting(gate, "A-6")
+    app = start(("refund_order", {"order_id": "ORDER-106", "amount": 1}))
+    waiting(gate, "ORDER-106")
     with opened(browser, gate, java_script_enabled=False) as context:
         page = context.new_page()
         sign_in(page, "/approvals")
-        card(page, "A-6").get_by_role("button", name="Approve").click()
+        card(page, "ORDER-106").get_by_role("button", name="Approve").click()
         assert "ran refund_order" in app.finish().text
         for path in PAGES:
             page.goto(path)
@@ -209,14 +209,14 @@ def test_everything_can_be_read_and_decided_without_scripts(
 
 
 def test_keyboard_is_enough(browser: Browser, gate: Gate, start: Start) -> None:
-    app = start(("refund_order", {"order_id": "A-7", "amount": 1}))
-    id = waiting(gate, "A-7")
+    app = start(("refund_order", {"order_id": "ORDER-107", "amount": 1}))
+    id = waiting(gate, "ORDER-107")
     with opened(browser, gate) as context:
         page = context.new_page()
         page.goto(f"/approvals/{id}")
         page.keyboard.type(TOKEN)  # the field has the focus
         page.keyboard.press("Enter")
-        note = card(page, "A-7").get_by_label("Reason")
+        note = card(page, "ORDER-107").get_by_label("Reason")
         expect(note).to_be_visible()
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -318,8 +318,8 @@ def another_site(html: str) -> Iterator[str]:
 
 
 def test_form_of_another_page_decides_nothing(page: Page, gate: Gate, start: Start) -> None:
-    app = start(("refund_order", {"order_id": "A-8", "amount": 1}))
-    id = waiting(gate, "A-8")
+    app = start(("refund_order", {"order_id": "ORDER-108", "amount": 1}))
+    id = waiting(gate, "ORDER-108")
     forged = (
         f'<form method="post" action="{gate.console}/approvals/{id}">'
         '<input name="answer" value="approve"></form><script>document.forms[0].submit()</script>'
@@ -334,7 +334,7 @@ def test_form_of_another_page_decides_nothing(page: Page, gate: Gate, start: Sta
 
     assert api(gate, f"/api/approvals/{id}")["state"] == "pending"
     page.goto("/approvals")
-    card(page, "A-8").get_by_role("button", name="Approve").click()
+    card(page, "ORDER-108").get_by_role("button", name="Approve").click()
     assert app.finish().call_names == ["refund_order"]
 
 
