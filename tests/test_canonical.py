@@ -6,7 +6,8 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callgate.canonical import Json, call_digest, canonical, dump, parse
@@ -170,6 +171,14 @@ def test_dump_escapes_lone_surrogates() -> None:
 def test_canonical_form_reads_back_as_the_value(value: Json) -> None:
     # numbers are doubles there: 4e16 is written without exponent
     assert json.loads(canonical(value), parse_int=float) == value
+
+
+@given(VALUES | st.floats(allow_nan=False, allow_infinity=False) | st.floats(1e-7, 1e-3))
+@example([0.0, -0.0, 1.0, 1e16, 1e-4, 9.9e-5, 0.1, 1e21, 123.456, -5e-324])
+@example([2**53 - 1, -(2**53) + 1])
+@example({"\uffff": 1, "\U00010000": 2, "é": '\x7f\u2028"\\\x00\x1f\b\f', "e": "é\U0001f600"})
+def test_canonical_form_is_that_of_the_reference(value: Json) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize("value", [2**53 + 1, [-(2**60)], {"a": "\ud800"}, {"\udfff": 1}], ids=repr)

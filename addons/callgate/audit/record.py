@@ -276,6 +276,8 @@ def _clean(value: Json) -> Json:
         case str():
             # a lone surrogate becomes the six characters that JSON writes it with
             return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case float() if value.is_integer():
+            return int(value)  # the same text in RFC 8785, and found sooner
         case list():
             return [_clean(element) for element in value]
         case dict():
