@@ -1,10 +1,18 @@
-"""How tests are named, and in which order they run."""
+"""How tests are named, in which order they run, and what their processes are born with."""
 
 from __future__ import annotations
+
+import signal
 
 import pytest
 
 _SHORT_BYTES = 16
+
+
+def pytest_configure() -> None:
+    """Let SIGINT end what tests start: a shell's background jobs ignore it, and so would these."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_make_parametrize_id(config: object, val: object, argname: str) -> str | None:
