@@ -41,6 +41,7 @@ class Reception:
         self._thread = threading.Thread(target=self._receive)
         self._changed = threading.Condition()
         self._is_left = threading.Event()
+        self._socket: socket.socket | None = None
 
     @property
     def body(self) -> bytes:
@@ -78,8 +79,10 @@ class Reception:
     def leave(self) -> None:
         """Hang up at once, as a client that was killed does, and wait until that is done."""
         self._is_left.set()
-        # closing alone does not end what another thread reads from
-        self._network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        if self._socket:
+            # closing alone does not end what another thread reads from
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(30)
 
     def __enter__(self) -> Self:
@@ -92,16 +95,15 @@ class Reception:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._is_left.set()
+        self.leave()
         self._client.close()
-        self._thread.join(30)
 
     def _receive(self) -> None:
         try:
             response = self._client.send(self._request, stream=True)
             self.status, self.headers = response.status_code, response.headers
             self.version = response.http_version
-            self._network = response.extensions["network_stream"]
+            self._socket = response.extensions["network_stream"].get_extra_info("socket")
             with contextlib.closing(response):
                 for data in response.iter_raw():
                     with self._changed:
