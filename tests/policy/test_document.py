@@ -22,7 +22,10 @@ from callgate.policy.document import MAX_BYTES, Document, compose, nearest, plai
         ("a: !!python/object:os.system x", "f:1:4", "tags"),
         ("%YAML 1.1\n---\na: yes", "f:1:1", "directives"),
         ("a: b\nc: d\x00", "f:2:5", "does not allow"),
-        pytest.param("a: " + "[" * 1500, "f:1:1", "nested too deeply", marks=pytest.mark.no_cover),
+        ("a: " + "[" * 100_000, "f:1:103", "nested too deeply"),
+        ("a: " + "[{b: " * 1500, "f:1:250", "nested too deeply"),
+        ("- " * 5000, "f:1:201", "nested too deeply"),
+        ("a: " + "[" * 90 + "]" * 90 + "\nb: [" + "[" * 99, "f:2:103", "nested too deeply"),
         ("a: " + "x" * MAX_BYTES, "f:1:1", "larger"),
     ],
 )

@@ -9,18 +9,42 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.tokens import AliasToken, AnchorToken, DirectiveToken, TagToken
+from ruamel.yaml.tokens import (
+    AliasToken,
+    AnchorToken,
+    BlockEndToken,
+    BlockMappingStartToken,
+    BlockSequenceStartToken,
+    DirectiveToken,
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+    TagToken,
+    Token,
+)
 
 from callgate.canonical import Json
 from callgate.errors import Fault, PolicyError
 
 MAX_BYTES = 1024 * 1024
+
+_MAX_DEPTH = 100
+"""Far beyond any policy; the parser's own time grows with the square of the depth."""
+
+_BEGIN = (
+    BlockMappingStartToken,
+    BlockSequenceStartToken,
+    FlowMappingStartToken,
+    FlowSequenceStartToken,
+)
+_END = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
 
 _REFUSED = {
     AliasToken: "aliases (`*name`) are not supported: write the value out",
@@ -105,23 +129,33 @@ def compose(text: str, file: str) -> Node:
     """
     if len(text) > MAX_BYTES:
         raise PolicyError([Fault(file, 1, 1, f"larger than {MAX_BYTES // 1024} KiB: split it")])
-    faults = []
     try:
-        for token in YAML(typ="safe", pure=True).scan(text):
-            if problem := _REFUSED.get(type(token)):
-                mark = token.start_mark
-                faults.append(Fault(file, mark.line + 1, mark.column + 1, problem))
-        if faults:
+        if faults := list(_scanned(text, file)):
             raise PolicyError(faults)
         node: Node | None = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as error:
         raise PolicyError([_yaml_fault(error, text, file)]) from error
-    except RecursionError as error:
-        raise PolicyError([Fault(file, 1, 1, "nested too deeply")]) from error
     if node is None:
         fix = "write one with `callgate policy init`, or `policies: []`"
         raise PolicyError([Fault(file, 1, 1, f"the file is empty: {fix}")])
     return node
+
+
+def _scanned(text: str, file: str) -> Iterator[Fault]:
+    """What no plain document has; nothing is said of what lies behind too deep a nesting."""
+    depth = 0
+    for token in YAML(typ="safe", pure=True).scan(text):
+        depth += isinstance(token, _BEGIN) - isinstance(token, _END)
+        if depth > _MAX_DEPTH:
+            yield _at(token, file, "nested too deeply")
+            return
+        if problem := _REFUSED.get(type(token)):
+            yield _at(token, file, problem)
+
+
+def _at(token: Token, file: str, problem: str) -> Fault:
+    mark = token.start_mark
+    return Fault(file, mark.line + 1, mark.column + 1, problem)
 
 
 def _yaml_fault(error: YAMLError, text: str, file: str) -> Fault:
