@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Generator
 
+import coverage
 import pytest
 
 _SHORT_BYTES = 16
@@ -24,3 +26,16 @@ def pytest_make_parametrize_id(config: object, val: object, argname: str) -> str
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what waits for processes: beside it there is a core for what computes."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Trace no `no_cover` test: in xdist's workers pytest-cov has two tracers, and pauses one."""
+    tracer = coverage.Coverage.current() if item.get_closest_marker("no_cover") else None
+    if tracer is None:
+        return (yield)
+    tracer.stop()
+    try:
+        return (yield)
+    finally:
+        tracer.start()
