@@ -87,7 +87,11 @@ class Scripted:
 
     def elsewhere(self, request: Request) -> Endpoint | None:
         path = segments(request.target)
-        return None if surfaces.is_plain(path) else surfaces.ELSEWHERE.endpoint("", path)
+        return (
+            None
+            if surfaces.is_plain(request.method, path)
+            else surfaces.ELSEWHERE.endpoint("", path)
+        )
 
     def open_stream(self, endpoint: Endpoint, request: Request, encoding: str) -> object:
         self.encodings.append(encoding)

@@ -471,18 +471,24 @@ async def test_sessions_that_no_proxy_sees_may_be_let_through_and_are_recorded(
 
 
 @pytest.mark.parametrize(
-    ("path", "is_refused"),
+    ("method", "path", "is_refused"),
     [
-        ("/v1/unheard-of", True),
-        ("/v1beta/models/x:generateContent", True),
-        ("/v1/models/ft:gpt-4o:team::id", False),
-        ("/v1/embeddings", False),
-        (RUN_PATH, False),
+        ("POST", "/v1/unheard-of", True),
+        ("POST", "/v1beta/models/x:generateContent", True),
+        ("POST", "/v1/messages", True),
+        ("POST", "/engines/v1/messages", True),
+        ("POST", "/api/projects/p/agents/a/invocations", True),
+        ("POST", "/v1/models/ft:gpt-4o:team::id", False),
+        ("GET", "/v1/models/llama3:latest", False),
+        ("DELETE", "/v1/conversations/conv_1", False),
+        ("POST", "/api/projects/p/files", False),
+        ("POST", "/v1/embeddings", False),
+        ("POST", RUN_PATH, False),
     ],
 )
-async def test_unknown_endpoints_may_be_refused(path: str, is_refused: bool) -> None:
-    request = asked("POST", path)
-    endpoint = endpoint_for("POST", segments(path))
+async def test_unknown_endpoints_may_be_refused(method: str, path: str, is_refused: bool) -> None:
+    request = asked(method, path)
+    endpoint = endpoint_for(method, segments(path))
     strict = bench(choices={"unknown_endpoints": "refuse"})
     outcome = await strict.enforcement.check_setup(endpoint, request)
     assert isinstance(outcome, Refuse) is is_refused

@@ -70,7 +70,8 @@ class Enforcement:
     def elsewhere(self, request: Request) -> Endpoint | None:
         """The endpoint of a path that no surface knows; None for what carries no calls."""
         path = segments(request.target)
-        return surfaces.ELSEWHERE.endpoint("", path) if surfaces.may_carry(path) else None
+        carries = surfaces.may_carry(request.method, path)
+        return surfaces.ELSEWHERE.endpoint("", path) if carries else None
 
     async def check_setup(self, endpoint: Endpoint | None, request: Request) -> Outcome:
         """Refuse what would go on out of sight, or where nobody knows what it is."""
@@ -82,7 +83,7 @@ class Enforcement:
         if (
             is_unknown
             and self._choices.unknown_endpoints == "refuse"
-            and not surfaces.is_plain(segments(request.target))
+            and not surfaces.is_plain(request.method, segments(request.target))
         ):
             if self.observes:
                 return await self._not_inspected(request, "endpoint", "nobody knows it")

@@ -64,6 +64,8 @@ def test_sockets_are_read_both_ways(target: str, method: str) -> None:
         ("/v1/realtime/calls/rtc_1/accept", True),
         ("/v1/realtime/calls/rtc_1/refer", False),
         ("/v1/realtime/client_secrets", True),
+        ("/v1/realtime/translations/calls", False),
+        ("/v1/realtime/translations/client_secrets", True),
         ("/v1/realtime/sessions", True),
         ("/openai/realtimeapi/realtime/transcription_sessions", True),
         ("/v1/live/sessions", True),
@@ -92,6 +94,11 @@ def test_ending_a_call_hides_nothing(target: str) -> None:
     found = endpoint(target, "POST")
     assert (found.hides, found.is_socket, found.reads_request) == ("", False, False)
     assert found.parameters["session"]
+
+
+def test_recording_of_a_session_passes_unread() -> None:
+    found = endpoint("/v1/live/sessions/live_1/content", "GET")
+    assert (found.hides, found.reads_request, found.reads_response) == ("", False, False)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_operations_are_found_behind_any_base_path(
         ("HEAD", CREATE),
         ("CONNECT", RESPONSE),
         ("GET", "/v1/models"),
-        ("GET", "/v1/conversations/conv_1"),
+        ("GET", "/v1/conversations/conv_1/unheard_of"),
         ("POST", "/v1/chat/completions"),
         ("GET", f"{RESPONSE}/unheard_of"),
         ("GET", "/"),

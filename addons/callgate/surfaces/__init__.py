@@ -19,9 +19,10 @@ ELSEWHERE = Elsewhere()
 
 _PLAIN = frozenset(
     str.split(
-        "models embeddings moderations images audio videos completions engines files uploads "
-        "vector_stores assistants threads messages containers skills organization projects "
-        "batches fine_tuning evals graders webhooks chatkit"
+        "models embeddings moderations images audio videos completions files uploads "
+        "vector_stores assistants threads containers skills organization projects vaults safety "
+        "batches fine_tuning evals graders webhooks webhook_endpoints webhook_event_types chatkit "
+        "content_provenance_checks"
     )
 )
 """Resources of the API that ask no app to run anything, or in files that no proxy reads."""
@@ -46,21 +47,29 @@ def endpoint_for(method: str, segments: Sequence[str]) -> Endpoint | None:
     return None
 
 
-def is_plain(segments: Sequence[str]) -> bool:
-    """Tell whether a path is one of the API's that no calls are read from.
+def is_plain(method: str, segments: Sequence[str]) -> bool:
+    """Tell whether a request line is one of the API's that no calls are read from.
 
-    `models/NAME:generateContent` is none: other makers' paths end in a verb.
+    What is sent to `models/NAME:generateContent` is none: other makers' paths end in a verb. A
+    model that is only asked about may be called `llama3:latest`.
     """
-    is_verb = bool(segments and _VERB.search(segments[-1]))
-    return not is_verb and any(part.lower() in _PLAIN for part in segments)
+    is_sent = method.upper() not in ("GET", "HEAD", "DELETE")
+    is_verb = is_sent and bool(segments and _VERB.search(segments[-1]))
+    return not is_verb and any(part in _PLAIN for part in _of_api(segments))
 
 
-def may_carry(segments: Sequence[str]) -> bool:
+def _of_api(segments: Sequence[str]) -> list[str]:
+    """A path in lower case, without the project of Azure AI Foundry that it may begin with."""
+    parts = [segment.lower() for segment in segments]
+    return parts[3:] if parts[:2] == ["api", "projects"] else parts
+
+
+def may_carry(method: str, segments: Sequence[str]) -> bool:
     """Tell whether answers on a path that no surface knows are searched for calls.
 
     Completions of other makers (`agents/completions`) have some, the old ones of this API none.
     """
-    return not is_plain(segments) or segments[-1].lower() == "completions"
+    return not is_plain(method, segments) or segments[-1].lower() == "completions"
 
 
 def mentions_calls(target: str) -> bool:

@@ -47,6 +47,11 @@ _REALTIME: Operations = (
     (("realtime",), {"GET": "realtime.connect", "POST": "realtime.offer"}),
     (("realtimertc",), {"POST": "realtime.offer"}),
     (("realtime", "translations"), {"GET": "realtime.translations.connect"}),
+    (("realtime", "translations", "calls"), {"POST": "realtime.translations.calls.create"}),
+    (
+        ("realtime", "translations", "client_secrets"),
+        {"POST": "realtime.translations.client_secrets.create"},
+    ),
     (("realtime", "calls"), {"POST": "realtime.calls.create"}),
     (("realtime", "calls", "*", "accept"), {"POST": "realtime.calls.accept"}),
     (("realtime", "calls", "*", "refer"), {"POST": "realtime.calls.refer"}),
@@ -67,6 +72,7 @@ _LIVE: Operations = (
     (("live", "sessions", "*", "refer"), {"POST": "live.sessions.refer"}),
     (("live", "sessions", "*", "reject"), {"POST": "live.sessions.reject"}),
     (("live", "sessions", "*", "hangup"), {"POST": "live.sessions.hangup"}),
+    (("live", "sessions", "*", "content"), {"GET": "live.sessions.download_recording"}),
 )
 _SOCKETS = frozenset(
     (
@@ -80,9 +86,11 @@ _SOCKETS = frozenset(
 _HIDES = {
     "realtime.offer": _WEBRTC,
     "realtime.calls.create": _WEBRTC,
+    "realtime.translations.calls.create": _WEBRTC,
     "realtime.calls.accept": _SIP,
     "realtime.calls.refer": _SIP,
     "realtime.client_secrets.create": _SECRET,
+    "realtime.translations.client_secrets.create": _SECRET,
     "realtime.sessions.create": _SECRET,
     "realtime.transcription_sessions.create": _SECRET,
     "live.create": _WEBRTC,
@@ -91,7 +99,13 @@ _HIDES = {
     "live.sessions.refer": _SIP,
 }
 _WITHOUT_SESSION = frozenset(
-    ("realtime.offer", "realtime.calls.create", "realtime.calls.refer", "live.sessions.refer")
+    (
+        "realtime.offer",
+        "realtime.calls.create",
+        "realtime.translations.calls.create",
+        "realtime.calls.refer",
+        "live.sessions.refer",
+    )
 )
 """Hidden, and with a body that is no JSON or names no tools."""
 

@@ -39,6 +39,7 @@ _OPERATIONS: Operations = (
     (("responses", "*", "cancel"), {"POST": "responses.cancel"}),
     (("responses", "*", "input_items"), {"GET": "responses.input_items"}),
     (("conversations",), {"POST": "conversations.create"}),
+    (("conversations", "*"), {"GET": "conversations.retrieve", "POST": "conversations.update"}),
     (("conversations", "*", "items"), {"GET": "items.list", "POST": "items.create"}),
     (("conversations", "*", "items", "*"), {"GET": "items.retrieve"}),
     (("decisions",), {"POST": "decisions.create"}),
@@ -77,7 +78,8 @@ class Responses(Surface):
         return self._endpoint(place.operation, place.ids)
 
     def _endpoint(self, operation: str, ids: Sequence[str]) -> Endpoint:
-        kind = "conversation" if operation.startswith("items.") else "response"
+        is_response = operation.startswith("responses.")
+        kind = "response" if is_response else "conversation"
         return Endpoint(
             surface=self,
             operation=operation,
