@@ -186,21 +186,34 @@ async def test_calls_under_an_error_status_are_judged_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "error", "matters"),
+    ("method", "status", "body", "error", "matters"),
     [
-        (200, b"x", JsonError("no"), True),
-        (200, b"", JsonError("no"), False),
-        (204, b"x", JsonError("no"), True),
-        (205, b"x", JsonError("no"), True),
-        (299, b"x", BodyError("no"), True),
-        (300, b"x", JsonError("no"), False),
-        (404, b"x", BodyError("unknown encoding"), True),
+        ("POST", 200, b"x", JsonError("no"), True),
+        ("POST", 200, b"", JsonError("no"), False),
+        ("POST", 204, b"x", JsonError("no"), True),
+        ("POST", 205, b"x", JsonError("no"), True),
+        ("POST", 299, b"x", BodyError("no"), True),
+        ("POST", 300, b"x", JsonError("no"), False),
+        ("POST", 404, b"x", BodyError("unknown encoding"), True),
+        ("OPTIONS", 200, b"OK", JsonError("no"), False),
+        ("OPTIONS", 200, b"x", BodyError("unknown encoding"), True),
     ],
 )
 def test_unreadable_body_matters_where_an_sdk_could_show_a_call(
-    status: int, body: bytes, error: BodyError, matters: bool
+    method: str, status: int, body: bytes, error: BodyError, matters: bool
 ) -> None:
-    assert content_matters(Response(status, (), body), error) is matters
+    assert content_matters(asked(method), Response(status, (), body), error) is matters
+
+
+async def test_answer_to_a_preflight_passes_and_calls_in_it_are_judged() -> None:
+    made, request = bench([tool("wipe")], mode=Mode.WITHHOLD), asked("OPTIONS")
+    plain, run = b"OK", json.dumps(made.api.run()).encode()
+
+    passed = await made.enforcement.check_response(at(request), request, Response(200, (), plain))
+    judged = await made.enforcement.check_response(at(request), request, Response(200, (), run))
+
+    assert forwarded(passed).body is None
+    assert b"wipe" not in (forwarded(judged).body or b"wipe")
 
 
 # -- bodies that never came whole ---------------------------------------------------------

@@ -142,7 +142,7 @@ class Enforcement:
             document = canonical.parse(content)
             bodies.refuse_charset(response.header("content-type"))
         except BodyError as error:
-            if endpoint.is_overheard or not content_matters(response, error):
+            if endpoint.is_overheard or not content_matters(request, response, error):
                 return plain
             if self.observes:
                 return await self._not_inspected(request, "body", str(error))
@@ -254,12 +254,13 @@ def _unknown_endpoint(request: Request) -> Refuse:
     )
 
 
-def content_matters(response: Response, error: BodyError) -> bool:
+def content_matters(request: Request, response: Response, error: BodyError) -> bool:
     """A body that is no JSON, under a status that is no success, is no run.
 
     SDKs raise for it or follow the redirect, and show no call. A success without any body
     carries no call either; one of those that may have none, but has one, is read as any other.
+    What answers a browser's preflight (`OK`, where Starlette does) is shown to nobody.
     """
-    if response.status >= 300:
+    if response.status >= 300 or request.method.upper() == "OPTIONS":
         return not isinstance(error, JsonError)
     return bool(response.body)

@@ -230,6 +230,15 @@ def test_results_that_can_not_be_told_are_refused(messages: list[Any]) -> None:
         outgoing(*messages)
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_fields_of_a_message_without_anything_in_them_say_nothing(nothing: Any) -> None:
+    blank = dict.fromkeys(("tool_call_id", "name"), nothing)
+    blank |= dict.fromkeys(("tool_calls", "function_call"))
+    found = outgoing({"role": "user", "content": "go on", **blank}, {"role": "assistant", **blank})
+
+    assert (found.results, found.echoes, found.said) == ([], [], ("go on",))
+
+
 @pytest.mark.parametrize("document", [[], {}, {"messages": {}}, None])
 def test_request_that_is_none_is_refused(document: Any) -> None:
     with pytest.raises(BodyError):

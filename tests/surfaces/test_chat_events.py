@@ -82,6 +82,18 @@ def test_calls_are_found_whole_and_allowed_bytes_stay_as_they_are(cut: int) -> N
     assert sdk_calls(sdk_stream(WHOLE)) == BOTH
 
 
+def test_empty_finish_reason_finishes_nothing() -> None:
+    bits = [json.loads(json.dumps(bit)) for bit in (START, *pieces(A), *pieces(B, 1))]
+    for bit in bits:
+        bit["choices"][0]["finish_reason"] = ""
+    told = stream(*bits, FINISH, USAGE)
+    found = parts(told)
+
+    assert judged(found) == BOTH == sdk_calls(sdk_stream(told))
+    assert out(found) == told
+    assert sdk_calls(sdk_stream(out(found, Change(hidden={"call_a": "no"})))) == BOTH[1:]
+
+
 def test_stream_byte_by_byte_is_the_same() -> None:
     found = parts(WHOLE, range(1, len(WHOLE)))
 

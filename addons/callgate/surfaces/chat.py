@@ -214,7 +214,7 @@ def _answers(told: Sequence[Object]) -> Iterator[tuple[ToolResult, Object]]:
         path = f"messages[{index}]"
         if _is_model(message):
             legacy |= {e.name: e.id for e in entries(message) if e.is_legacy}
-            if "tool_call_id" in message:
+            if message.get("tool_call_id") not in (None, ""):
                 raise BodyError(f"{path} is a result of no known role", f"{path}.role")
             continue
         if _role(message) == "function":

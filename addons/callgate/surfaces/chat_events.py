@@ -141,9 +141,9 @@ class _Edit:
             index, delta = _index(choice), _delta(choice)
             had_calls |= any(key in delta for key in CARRIERS)
             self._edit(index, delta)
-            if choice.get("finish_reason") is not None and index in self._untold:
+            if _is_finished(choice) and index in self._untold:
                 before.append(self._notice(document, index))
-            if choice.get("finish_reason") is not None and self._is_hidden(index):
+            if _is_finished(choice) and self._is_hidden(index):
                 choice["finish_reason"] = "stop"
         if had_calls and _is_empty(document):
             return before
@@ -244,7 +244,7 @@ class ChatEvents:
         choices = _choices(document)
         told = [self._add(document, choice) for choice in choices]
         messages.refuse_strays(document, {id(_delta(choice)) for choice in choices})
-        finished = {_index(c) for c in choices if c.get("finish_reason") is not None}
+        finished = {_index(choice) for choice in choices if _is_finished(choice)}
         if not any(told) and not (finished and self._open) and _is_text(choices):
             yield Passing(event.raw, is_text=True, is_typical=True)
         elif not self._open:
@@ -377,7 +377,12 @@ def _pieces(delta: Object) -> Iterator[tuple[int | None, Object]]:
 
 
 def _is_text(choices: Sequence[Object]) -> bool:
-    return bool(choices) and all(c.get("finish_reason") is None for c in choices)
+    return bool(choices) and not any(map(_is_finished, choices))
+
+
+def _is_finished(choice: Object) -> bool:
+    """Some servers tell an empty reason with every chunk: to SDKs it is none."""
+    return bool(choice.get("finish_reason"))
 
 
 def _is_empty(document: Object) -> bool:
@@ -385,7 +390,6 @@ def _is_empty(document: Object) -> bool:
     if document.get("usage"):
         return False
     return all(
-        choice.get("finish_reason") is None
-        and not any(value is not None for value in _delta(choice).values())
+        not _is_finished(choice) and not any(value is not None for value in _delta(choice).values())
         for choice in _choices(document)
     )
