@@ -761,6 +761,71 @@ async def test_secret_that_a_history_repeats_is_redacted_each_time() -> None:
     assert len(await made.records("result")) == 1
 
 
+def numbered(*rounds: tuple[str, str]) -> Json:
+    """A history of a server that calls the first call of each answer `0`."""
+    told: list[Json] = []
+    for name, text in rounds:
+        told.append({"role": "assistant", "tool_calls": [tool(name, "0")]})
+        told.append({"role": "tool", "tool_call_id": "0", "content": text})
+    return {"messages": told}
+
+
+async def issued(made: Bench, *names: str) -> None:
+    for name in names:
+        choices = [{"index": 0, "message": {"role": "assistant", "tool_calls": [tool(name, "0")]}}]
+        await made.respond({"id": f"answer-{name}", "choices": choices}, CHAT, "POST")
+
+
+async def test_results_of_calls_with_one_id_are_those_of_the_calls_before_them() -> None:
+    made = bench()
+    await issued(made, "wipe", "look")
+    [denied] = await made.gate.known("chat", "api.openai.com:443", "answer-wipe")
+    rounds = ("look", "sunny"), ("wipe", notice(denied)), ("look", "rainy")
+
+    assert forwarded(await made.send(numbered(*rounds), CHAT, "")).body is None
+
+    forged = ("look", "sunny"), ("wipe", "wiped"), ("look", "rainy")
+    error = refused(await made.send(numbered(*forged), CHAT, "")).error
+    assert (error.code, error.param) == ("tool_call_denied", "messages[3].content")
+
+
+async def test_result_of_two_calls_with_one_id_in_one_message_counts_by_the_strictest() -> None:
+    made = bench()
+    await issued(made, "wipe", "look")
+    asks = {"role": "assistant", "tool_calls": [tool("look", "0"), tool("wipe", "0")]}
+    first, result = numbered(("look", "sunny"))["messages"]
+
+    for told in ([asks, result], [first, result, asks, result], [asks, asks, result]):
+        assert code(await made.send({"messages": told}, CHAT, "")) == "tool_call_denied"
+
+
+async def test_only_the_result_that_is_meant_is_replaced_or_redacted() -> None:
+    made = bench(choices={"results": "redact", **REPLACE})
+    await issued(made, "wipe", "look")
+    rounds = ("look", f"key {secret()}"), ("wipe", "wiped"), ("look", "sunny")
+
+    body = sent_on(await made.send(numbered(*rounds), CHAT, ""))
+
+    [denied] = await made.gate.known("chat", "api.openai.com:443", "answer-wipe")
+    assert [message["content"] for message in body["messages"][1::2]] == [
+        "key [REDACTED:AWS_ACCESS_KEY]",
+        notice(denied),
+        "sunny",
+    ]
+
+
+async def test_result_that_is_no_text_and_holds_a_secret_is_refused() -> None:
+    made = bench(choices={"results": "redact"})
+    item = {"type": "computer_call", "call_id": "c", "action": {"type": "screenshot"}}
+    await made.respond({"id": "resp_1", "output": [item]}, RESPONSES, "POST")
+    picture = {"type": "computer_screenshot", "image_url": f"https://example.com/?key={secret()}"}
+    result = {"type": "computer_call_output", "call_id": "c", "output": picture}
+
+    outcome = await made.send({"previous_response_id": "resp_1", "input": [result]}, RESPONSES, "")
+
+    assert code(outcome) == "request_not_inspectable"
+
+
 @pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.ENFORCE])
 async def test_memory_of_recorded_results_is_bounded_and_forgets_the_oldest(
     mode: Mode, monkeypatch: pytest.MonkeyPatch

@@ -245,6 +245,8 @@ class ToolResult:
     """Where the output stands in the request body, e.g. `tool_outputs[0].output`."""
     takes_no_notice: bool = False
     """The API reads it as data, as programs do: not even a notice may stand in for it."""
+    digest: str = ""
+    """Of the call, where the request quotes several under its id and its place tells which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from callgate.exchange import Request
 from callgate.gate import Gate
 from callgate.hosted import HostedTools
 from callgate.lookup import Lookup, calls_of
-from callgate.model import Decision, Effect, Finding, Mark, Mode
+from callgate.model import QUOTED, Decision, Effect, Finding, Mark, Mode, ToolResult
 from callgate.outcome import Choices, Forward, Outcome, Refuse
 from callgate.policy import Policy
 from callgate.results import Judged, Look, marks_of, refused_for
@@ -112,9 +112,7 @@ class WayBack:
         self, endpoint: Endpoint, request: Request, document: Json, outgoing: Outgoing
     ) -> Refuse | _Checked:
         known = await self._known(endpoint, request, outgoing)
-        judged = [
-            Judged(result, _strictest(known.calls, result.call_id)) for result in outgoing.results
-        ]
+        judged = [Judged(result, _strictest(known.calls, result)) for result in outgoing.results]
         inspected = [await self._inspect(one) for one in judged]
         if self._observes:
             await self._record_results(request, inspected, "passed")
@@ -128,17 +126,21 @@ class WayBack:
             return refused_for(refused[0], len(refused), known.why)
         added = await self._left_out(endpoint, request, known, outgoing)
         substitutes = [_notice(decision) for decision in added]
-        substitutes += [_notice(one.decision) for one in refused if one.decision]
+        substitutes += [
+            _instead(one, annotation.notice(one.decision)) for one in refused if one.decision
+        ]
         if self._choices.results == "redact":
             substitutes += [
-                Substitute(look.one.result.call_id, look.redacted, look.one.kind)
+                _instead(look.one, look.redacted)
                 for look in inspected
                 if look.redacted is not None and look not in held
             ]
         if substitutes:
             endpoint.surface.replace_results(document, substitutes)
-            if not _are_in(endpoint, request, document, substitutes):
+            if not _are_in(endpoint, request, document, substitutes, outgoing.results):
                 await self._record_results(request, held, "refused")
+                if not refused:
+                    raise BodyError("a result holds what is to be redacted and is no text")
                 return refused_for(refused[0], len(refused), known.why)
         new = [look for look in inspected if look in held or self._is_new(look)]
         records = [
@@ -281,9 +283,21 @@ class WayBack:
         )
 
 
-def _strictest(known: Sequence[Decision], call_id: str) -> Decision | None:
-    """One id may have been seen with several arguments: the strictest decision counts."""
-    same = [decision for decision in known if decision.call.id == call_id]
+def _strictest(known: Sequence[Decision], result: ToolResult) -> Decision | None:
+    """One id may have been seen with several arguments: the strictest decision counts.
+
+    Of several calls that the request itself quotes, the one that its place tells.
+    """
+    same = [
+        decision
+        for decision in known
+        if decision.call.id == result.call_id
+        and not (
+            result.digest
+            and decision.call.scope == QUOTED
+            and decision.call.digest != result.digest
+        )
+    ]
     return max(same, key=lambda d: d.effect.strictness, default=None)
 
 
@@ -291,13 +305,28 @@ def _notice(decision: Decision) -> Substitute:
     return Substitute(decision.call.id, annotation.notice(decision), decision.call.kind)
 
 
+def _instead(one: Judged, text: str) -> Substitute:
+    return Substitute(one.result.call_id, text, one.kind, one.result.path)
+
+
 def _are_in(
-    endpoint: Endpoint, request: Request, document: Json, substitutes: Sequence[Substitute]
+    endpoint: Endpoint,
+    request: Request,
+    document: Json,
+    substitutes: Sequence[Substitute],
+    before: Sequence[ToolResult],
 ) -> bool:
     """Tell whether the request now says what was put into it, and nothing else, of these calls.
 
-    A result that is no text, such as an approval, has no place for a notice.
+    Other results under their ids may stay as they were. A result that is no text, such as an
+    approval, has no place for a notice.
     """
-    texts = {one.call_id: one.text for one in substitutes}
+    replaced = {one.path for one in substitutes}
+    texts: dict[str, list[object]] = {one.call_id: [] for one in substitutes}
+    for one in substitutes:
+        texts[one.call_id].append(one.text)
+    for result in before:
+        if result.call_id in texts and result.path not in replaced:
+            texts[result.call_id].append(result.output)
     results = endpoint.surface.read_request(endpoint, request, document).results
-    return all(r.output == texts[r.call_id] for r in results if r.call_id in texts)
+    return all(r.output in texts[r.call_id] for r in results if r.call_id in texts)

@@ -82,6 +82,8 @@ class Substitute:
     text: str
     kind: str = "function"
     """Of the call (`ToolCall.kind`): results differ in form."""
+    path: str = ""
+    """Of the one result whose place it takes (`ToolResult.path`), where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ conversation, so each result names its call, and the call can be judged again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from callgate import canonical
 from callgate.canonical import Json
@@ -114,13 +114,14 @@ class Chat(Surface):
         """See `Surface.replace_results`; a missing one follows the message with its call."""
         if not isinstance(document, dict):
             raise BodyError("the body must be a JSON object")
-        texts = {output.call_id: output.text for output in outputs}
+        placed = {output.path: output.text for output in outputs if output.path}
+        texts = {output.call_id: output.text for output in outputs if not output.path}
         told = list(_messages(document))
         missing = dict(texts)
         for result, message in _answers(told):
-            if result.call_id in texts:
+            if (text := placed.get(result.path, texts.get(result.call_id))) is not None:
                 missing.pop(result.call_id, None)
-                message["content"] = texts[result.call_id]
+                message["content"] = text
         complete: list[Json] = []
         for message in told:
             complete.append(message)
@@ -207,13 +208,36 @@ def _results(told: Sequence[Object]) -> list[ToolResult]:
     return [result for result, _ in _answers(told)]
 
 
+def _repeated(told: Sequence[Object]) -> set[str]:
+    """Ids that calls of several messages have: some servers count anew with each answer."""
+    seen: set[str] = set()
+    repeated: set[str] = set()
+    for message in filter(_is_model, told):
+        ids = {entry.id for entry in entries(message) if not entry.is_legacy}
+        repeated |= ids & seen
+        seen |= ids
+    return repeated
+
+
+def _digests(message: Object, ids: Collection[str]) -> dict[str, set[str]]:
+    """Of a message's calls under some ids; one message may have several under one."""
+    found: dict[str, set[str]] = {}
+    for entry in entries(message) if ids else ():
+        if not entry.is_legacy and entry.id in ids:
+            found.setdefault(entry.id, set()).add(entry.digest)
+    return found
+
+
 def _answers(told: Sequence[Object]) -> Iterator[tuple[ToolResult, Object]]:
-    """Results with the messages that hold them; a legacy one answers the last such call."""
+    """Results with the messages that hold them; one answers the last call of its id or name."""
     legacy: dict[str, str] = {}
+    repeated = _repeated(told)
+    last: dict[str, set[str]] = {}
     for index, message in enumerate(told):
         path = f"messages[{index}]"
         if _is_model(message):
             legacy |= {e.name: e.id for e in entries(message) if e.is_legacy}
+            last |= _digests(message, repeated)
             if message.get("tool_call_id") not in (None, ""):
                 raise BodyError(f"{path} is a result of no known role", f"{path}.role")
             continue
@@ -224,8 +248,9 @@ def _answers(told: Sequence[Object]) -> Iterator[tuple[ToolResult, Object]]:
             call_id = _text(message, "tool_call_id")
             if not call_id:
                 raise BodyError(f"{path}.tool_call_id must be a string", f"{path}.tool_call_id")
-        output = messages.text_of(message.get("content"))
-        yield ToolResult(call_id, output, f"{path}.content"), message
+        output, meant = messages.text_of(message.get("content")), last.get(call_id, set())
+        digest = next(iter(meant)) if len(meant) == 1 else ""
+        yield ToolResult(call_id, output, f"{path}.content", digest=digest), message
 
 
 def _answer(entry: Entry, text: str) -> Object:
