@@ -191,6 +191,21 @@ async def test_hidden_calls_of_a_step_alone_are_answered_at_the_end_of_the_strea
     assert got.endswith(DONE)
 
 
+async def test_event_with_a_picture_passes_and_one_beyond_the_limit_does_not() -> None:
+    made = bench(choices={"max_bytes": 12 << 20})
+    request = asked("POST", "/v1/responses")
+    for size, passes in ((9 << 20, True), (13 << 20, False)):
+        picture = {"type": "image_generation_call", "id": "ig_1", "result": "A" * size}
+        told = {"type": "response.output_item.done", "output_index": 0, "item": picture}
+        event = f"data: {json.dumps(told)}\n\n".encode()
+        stream = made.enforcement.open_stream(at(request), request, "")
+        for start in range(0, len(event), 1 << 20):
+            stream.feed(event[start : start + (1 << 20)])
+        stream.finish()
+        assert (await drained(stream) == event) is passes
+        assert stream.is_aborted is not passes
+
+
 async def test_stream_goes_on_under_the_name_that_it_tells() -> None:
     made = bench()
     body = json.dumps({"model": "m", "input": "pay bob@x.example", "stream": True}).encode()

@@ -14,7 +14,7 @@ EVENT = b'event: a\ndata: {"x": 1}\n\n'
 
 
 def test_events_are_read_behind_an_encoding_however_it_is_cut() -> None:
-    source, packed = SseSource("gzip"), gzip.compress(EVENT * 2, mtime=0)
+    source, packed = SseSource("gzip", 1 << 20), gzip.compress(EVENT * 2, mtime=0)
     found = []
     for byte in packed:
         found += list(source.feed(source.decode(bytes([byte]))))
@@ -24,7 +24,7 @@ def test_events_are_read_behind_an_encoding_however_it_is_cut() -> None:
 
 def test_event_like_the_one_before_need_not_be_fed_but_amid_an_event_everything_is() -> None:
     event, other = b'data: {"delta":"a"}\n\n', b'data: {"delta":"b"}\n\n'
-    source, recent = SseSource(""), Recent()
+    source, recent = SseSource("", 1 << 20), Recent()
     recent.note(event)
     assert source.skip(other + EVENT, recent) == len(other)
 
@@ -34,7 +34,7 @@ def test_event_like_the_one_before_need_not_be_fed_but_amid_an_event_everything_
 
 
 def test_what_is_left_at_the_end_is_told() -> None:
-    source = SseSource("")
+    source = SseSource("", 1 << 20)
     assert list(source.feed(source.decode(EVENT + b"data: x"))) != []
     left = source.finish()
     assert left is not None
@@ -42,7 +42,7 @@ def test_what_is_left_at_the_end_is_told() -> None:
 
 
 def test_encoded_content_that_is_cut_off_is_refused() -> None:
-    source = SseSource("gzip")
+    source = SseSource("gzip", 1 << 20)
     list(source.feed(source.decode(gzip.compress(EVENT, mtime=0)[:-4])))
     with pytest.raises(BodyError, match="cut off"):
         source.finish()
@@ -51,7 +51,7 @@ def test_encoded_content_that_is_cut_off_is_refused() -> None:
 @pytest.mark.parametrize("encoding", ["rot13", "gzip, br"])
 def test_unknown_encoding_is_refused(encoding: str) -> None:
     with pytest.raises(BodyError, match="unknown content encoding"):
-        SseSource(encoding)
+        SseSource(encoding, 1 << 20)
 
 
 def test_each_message_is_an_event() -> None:

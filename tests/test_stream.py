@@ -103,7 +103,7 @@ def opened(
         endpoint.surface.open_events(endpoint, request, sse.event),
         judge,
         refusal,
-        source=SseSource(encoding),
+        source=SseSource(encoding, 1 << 20),
         max_held_bytes=limit,
         observes=observes,
     )

@@ -43,7 +43,7 @@ class Releases:
         toolbox: Toolbox,
         max_held_bytes: int,
     ) -> None:
-        """`max_held_bytes` bounds what of one stream waits for verdicts."""
+        """`max_held_bytes` bounds an event, and what of one stream waits for verdicts."""
         self._conversations = conversations
         self.toolbox = toolbox
         self.gate = gate
@@ -55,7 +55,8 @@ class Releases:
         self, endpoint: Endpoint, request: Request, encoding: str, rounds: int = 0
     ) -> GatedStream:
         """Begin a stream; raises BodyError for an unknown content encoding."""
-        return self._open(endpoint, request, SseSource(encoding), sse.event, KEEP_ALIVE, rounds)
+        source = SseSource(encoding, self._max_held_bytes)
+        return self._open(endpoint, request, source, sse.event, KEEP_ALIVE, rounds)
 
     def open_socket(self, endpoint: Endpoint, request: Request) -> GatedStream:
         """Begin what the API sends on a WebSocket; `request` is the upgrade."""

@@ -11,8 +11,6 @@ from callgate.surfaces import sse
 from callgate.surfaces.likeness import Recent
 from callgate.surfaces.sse import SseEvent
 
-MAX_EVENT_BYTES = 8 << 20
-
 
 class Source(Protocol):
     """Cuts what the API sends into events."""
@@ -41,9 +39,12 @@ class Source(Protocol):
 class SseSource(sse.SseReader):
     """Server-sent events behind a Content-Encoding."""
 
-    def __init__(self, encoding: str) -> None:
-        """Raises BodyError for an unknown or combined encoding."""
-        super().__init__(MAX_EVENT_BYTES)
+    def __init__(self, encoding: str, max_event_bytes: int) -> None:
+        """See `SseReader`; raises BodyError for an unknown or combined encoding.
+
+        One event may hold all that a response does: pictures, and once more at its end.
+        """
+        super().__init__(max_event_bytes)
         self._decoder = Decoder(encoding)
 
     def decode(self, data: bytes) -> bytes:

@@ -179,7 +179,7 @@ async def through(api: str, pieces: Sequence[bytes]) -> tuple[bytes, list[tuple[
         ),
         judge,
         refusal,
-        source=SseSource(""),
+        source=SseSource("", 1 << 20),
         max_held_bytes=1 << 20,
     )
     out = bytearray()

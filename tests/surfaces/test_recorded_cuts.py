@@ -74,7 +74,7 @@ async def through(stream: Recorded, cuts: Iterable[int]) -> tuple[bytes, Shown]:
         endpoint.surface.open_events(endpoint, request, sse.event),
         judge,
         refusal,
-        source=SseSource(""),
+        source=SseSource("", 1 << 20),
         max_held_bytes=1 << 20,
     )
     out = bytearray()
