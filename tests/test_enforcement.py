@@ -173,6 +173,26 @@ async def test_body_in_a_charset_that_makes_other_json_of_it_is_refused() -> Non
     assert code_of(outcome) == "response_not_inspectable"
 
 
+@pytest.mark.parametrize(("charset", "is_refused"), [("utf-7", True), ("utf-8", False)])
+async def test_request_in_a_charset_that_servers_go_by_is_refused(
+    charset: str, is_refused: bool
+) -> None:
+    made = bench([tool("look")])
+    await got(made, json.dumps(made.api.run()).encode())
+    request = asked("POST", f"{RUN_PATH}/submit_tool_outputs")
+    request = replace(
+        request,
+        headers=(*request.headers, ("content-type", f"application/json; charset={charset}")),
+        body=b'{"tool_outputs":[{"tool_call_id":"call_1","output":"done"}]}',
+    )
+
+    outcome = await made.enforcement.check_request(at(request), request)
+
+    assert isinstance(outcome, Refuse) is is_refused
+    if is_refused:
+        assert code_of(outcome) == "request_not_inspectable"
+
+
 @pytest.mark.parametrize("status", [301, 400, 404, 502])
 async def test_error_page_that_is_no_json_passes(status: int) -> None:
     assert forwarded(await got(bench(), b"<html>", status=status)).body is None

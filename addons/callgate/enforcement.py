@@ -108,6 +108,7 @@ class Enforcement:
             if not content.strip():
                 return Forward()
             document = canonical.parse(content)
+            bodies.refuse_charset(request.header("content-type"))
             outcome = await self._wayback.check(endpoint, request, document)
         except (BodyError, UpstreamError) as error:
             if endpoint.is_overheard:

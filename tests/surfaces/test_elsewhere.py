@@ -116,8 +116,13 @@ def test_nothing_else_is_known_of_such_a_path() -> None:
         ELSEWHERE.settlement(request(), "", (), is_streaming=False)
 
 
-def test_event_with_two_readings_is_refused() -> None:
+@pytest.mark.parametrize("data", ['{"item":1,"item":2}', '[{"item":1,"item":2}]', "[ [{NaN"])
+def test_event_with_two_readings_is_refused(data: str) -> None:
     with pytest.raises(BodyError):
-        parts('{"item":1,"item":2}')
-    [passing] = parts("no JSON at all")
+        parts(data)
+
+
+@pytest.mark.parametrize("data", ["no JSON at all", "[END]", "[NaN"])
+def test_event_that_is_no_json_passes(data: str) -> None:
+    [passing] = parts(data)
     assert isinstance(passing, Passing)

@@ -184,7 +184,7 @@ class ElsewhereEvents:
         try:
             document = canonical.parse(event.data or "")
         except JsonError:
-            if (event.data or "").lstrip().startswith("{"):
+            if (event.data or "").lstrip("[ \t\r\n").startswith("{"):
                 raise
             yield Passing(event.raw)
             return
