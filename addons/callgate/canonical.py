@@ -148,11 +148,12 @@ def _is_plain(value: Json) -> bool:
 def call_digest(kind: str, name: str, arguments: str) -> str:
     """SHA-256, hex, over a call's kind, name and canonical arguments.
 
-    Spelling (spaces, key order, escapes) does not change it; arguments that are not strict
-    JSON, or have no canonical form, count by their exact text.
+    Spelling (spaces, key order, escapes) does not change it, and none at all are `{}`: clients
+    quote the one for the other. Arguments that are not strict JSON, or have no canonical form,
+    count by their exact text.
     """
     try:
-        form = b"json:" + canonical(parse(arguments))
+        form = b"json:" + canonical(parse(arguments if arguments.strip() else "{}"))
     except JsonError:
         form = b"text:" + arguments.encode("utf-8", "surrogatepass")
     head = json.dumps([kind, name]).encode()

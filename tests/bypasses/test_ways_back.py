@@ -175,9 +175,9 @@ async def test_no_notice_is_added_for_a_program(item: Json, is_added: bool) -> N
 # -- row 42: one approval, many calls -------------------------------------------------------
 
 
-async def approved(**fields: Any) -> Bench:
+async def approved(arguments: str = '{"x":1}', **fields: Any) -> Bench:
     made = bench()
-    pay = chat.call(name="pay")
+    pay = chat.call(name="pay", arguments=arguments)
     outcome = await answered(made, {**chat.completion(chat.choice(pay)), **fields})
     assert decision_in(outcome) == "require_approval"
     [item] = await made.approvals.pending()
@@ -218,6 +218,17 @@ async def test_quoting_other_arguments_under_an_approved_id_does_not_help() -> N
     for _ in range(2):
         code = code_of(await sent(made, history(forged)))
         assert code == "tool_call_pending_approval"
+
+
+@pytest.mark.parametrize(("told", "quoted"), [("", "{}"), ("{}", ""), (" ", "{ }")])
+async def test_call_without_arguments_is_the_same_however_it_is_quoted(
+    told: str, quoted: str
+) -> None:
+    made = await approved(arguments=told)
+    assert (
+        forwarded(await sent(made, history(chat.call(name="pay", arguments=quoted)))).body is None
+    )
+    assert code_of(await sent(made, history(chat.call(name="pay", arguments="null"))))
 
 
 async def test_approved_call_that_is_asked_again_needs_another_approval() -> None:
