@@ -149,12 +149,21 @@ def call_digest(kind: str, name: str, arguments: str) -> str:
     """SHA-256, hex, over a call's kind, name and canonical arguments.
 
     Spelling (spaces, key order, escapes) does not change it, and none at all are `{}`: clients
-    quote the one for the other. Arguments that are not strict JSON, or have no canonical form,
-    count by their exact text.
+    quote the one for the other. Arguments without a canonical form, such as integers beyond
+    2**53, count by their exact value, those that are not strict JSON by their exact text.
     """
     try:
-        form = b"json:" + canonical(parse(arguments if arguments.strip() else "{}"))
+        value = parse(arguments if arguments.strip() else "{}")
     except JsonError:
         form = b"text:" + arguments.encode("utf-8", "surrogatepass")
+    else:
+        form = _form(value)
     head = json.dumps([kind, name]).encode()
     return hashlib.sha256(head + b"\n" + form).hexdigest()
+
+
+def _form(value: Json) -> bytes:
+    try:
+        return b"json:" + canonical(value)
+    except JsonError:
+        return b"exact:" + json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
