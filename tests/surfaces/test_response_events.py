@@ -404,6 +404,27 @@ def test_items_without_a_place_are_told_by_their_id() -> None:
     assert b"look" not in out(parts(stream(*events)), Change(hidden={"call_1": "no"}))
 
 
+def test_items_without_id_and_place_are_told_by_their_calls() -> None:
+    # as llama.cpp told them at first: pieces have the call's id for the item's
+    placed = {"output_index", "item_id", "id"}
+    events: list[Json] = []
+    for item in (said(), call("fc_1"), call("fc_2", "wipe")):
+        for event in told(item):
+            bare = {key: value for key, value in event.items() if key not in placed}
+            if item["type"] == "message":
+                bare |= {"item_id": item["id"]} if "item_id" in event else {}
+            elif "item_id" in event:
+                bare["item_id"] = item["call_id"]
+            else:
+                bare["item"] = {k: v for k, v in event["item"].items() if k != "id"}
+            events.append(bare)
+    raw = stream(*events)
+
+    assert judged(parts(raw)) == [("fc_1", "look", '{"x":1}'), ("fc_2", "wipe", '{"x":1}')]
+    assert out(parts(raw)) == raw
+    assert b"wipe" not in out(parts(raw), Change(hidden={"fc_2": "no"}))
+
+
 def test_next_response_of_a_connection_counts_its_items_anew() -> None:
     again = [
         {**event, "response": {**event["response"], "id": "resp_2"}}

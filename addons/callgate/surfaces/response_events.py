@@ -215,8 +215,11 @@ class ResponseEvents:
     def _place(self, lane: Lane, document: Object, item: Object | None = None) -> str:
         """What an event is about; empty for none. Raises BodyError where it says two things."""
         index = document.get("output_index")
-        name = (item or {}).get("id") if item is not None else document.get("item_id")
         by_index = f"#{index}" if isinstance(index, int) and not isinstance(index, bool) else ""
+        name = document.get("item_id")
+        if item is not None:
+            # llama.cpp told neither index nor id at first, and the call's id in its pieces
+            name = item.get("id") or (item.get("call_id") if not by_index else None)
         if not isinstance(name, str) or not name:
             return by_index
         known = lane.names.get(name)
