@@ -534,6 +534,24 @@ async def test_unknown_endpoints_may_be_refused(method: str, path: str, is_refus
     assert len(await observing.records("coverage")) == is_refused
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message":{"content":"Hi"}}\n{"done":true}\n',
+        b'{"message":{"tool_calls":[{"function":{"name":"look","arguments":{}}}]}}',
+    ],
+    ids=["lines", "call without an id"],
+)
+async def test_what_can_not_be_read_on_an_unknown_path_is_refused(body: bytes) -> None:
+    made, request = bench(), asked("POST", "/api/chat")
+    endpoint = made.enforcement.elsewhere(request)
+    assert endpoint is not None
+
+    outcome = await made.enforcement.check_response(endpoint, request, Response(200, (), body))
+
+    assert code_of(outcome) == "response_not_inspectable"
+
+
 async def test_calls_on_an_unknown_path_are_judged() -> None:
     document = {"result": {"tool_calls": [tool("wipe")]}}
     request = asked("POST", "/v1/unheard-of")

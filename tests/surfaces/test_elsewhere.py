@@ -116,7 +116,7 @@ def test_nothing_else_is_known_of_such_a_path() -> None:
         ELSEWHERE.settlement(request(), "", (), is_streaming=False)
 
 
-@pytest.mark.parametrize("data", ['{"item":1,"item":2}', '[{"item":1,"item":2}]', "[ [{NaN"])
+@pytest.mark.parametrize("data", ['{"item":1,"item":2}', '["a",{"item":1,"item":2}]', "[ [{NaN"])
 def test_event_with_two_readings_is_refused(data: str) -> None:
     with pytest.raises(BodyError):
         parts(data)

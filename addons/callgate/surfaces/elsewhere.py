@@ -184,7 +184,8 @@ class ElsewhereEvents:
         try:
             document = canonical.parse(event.data or "")
         except JsonError:
-            if (event.data or "").lstrip("[ \t\r\n").startswith("{"):
+            text = (event.data or "").lstrip()
+            if text.startswith(("{", "[")) and "{" in text:
                 raise
             yield Passing(event.raw)
             return
