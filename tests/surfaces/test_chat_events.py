@@ -38,6 +38,7 @@ START = chunk(delta(role="assistant", content=""))
 FINISH = chunk(delta(finish="tool_calls"))
 USAGE = chunk(usage={"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2})
 WHOLE = stream(START, chunk(delta(content="Hi")), *pieces(A), *pieces(B, 1), FINISH, USAGE)
+LEGACY = {"name": "look", "arguments": "{}"}
 BOTH = [("call_a", "look", '{"x":1}'), ("call_b", "wipe", '{"y":[1,2]}')]
 
 
@@ -152,6 +153,22 @@ def test_custom_and_legacy_calls_are_found() -> None:
     assert (name, arguments) == ("look", '{"x":1}')
 
 
+def test_message_that_repeats_the_text_beside_each_delta_passes() -> None:
+    # as Perplexity streams unless it is told otherwise
+    bits = [
+        chunk({**delta(content=b), "message": {"content": "Hello"[: i + 1]}})
+        for i, b in enumerate("Hello")
+    ]
+    called = [
+        {**bit, "choices": [{**bit["choices"][0], "message": {"content": "Hello"}}]}
+        for bit in pieces(A)
+    ]
+    raw = stream(*bits, *called, FINISH)
+
+    assert judged(parts(raw)) == BOTH[:1]
+    assert out(parts(raw)) == raw
+
+
 def test_comments_and_what_tells_no_choice_pass() -> None:
     raw = b": hello\n\n" + stream(USAGE, chunk()) + b"data:\n\n"
 
@@ -173,7 +190,13 @@ def test_comments_and_what_tells_no_choice_pass() -> None:
         [chunk(delta(tool_calls=[{"index": 0, "id": "a", "function": {}, "custom": {}}]))],
         [chunk(delta(function_call="look"))],
         [chunk({"index": 0, "delta": "x"})],
-        [chunk({"index": 0, "delta": {"a": 1}, "message": {"b": 1}})],
+        [chunk({"index": 0, "delta": {"content": "a"}, "message": {"tool_calls": [A]}})],
+        [chunk({"index": 0, "delta": {"content": "a"}, "message": {"Function_Call": LEGACY}})],
+        [
+            chunk(delta(tool_calls=[piece(0, id="a", name="look", arguments='{"x":')])),
+            chunk({"index": 0, "message": {"tool_calls": [piece(0, arguments="1")]}}),
+            chunk(delta(tool_calls=[piece(0, arguments="2}")])),
+        ],
         [chunk({"index": "0", "delta": {"tool_calls": [A]}})],
         [{"choices": {}}],
         [{"choices": ["x"]}],
@@ -187,7 +210,7 @@ def test_comments_and_what_tells_no_choice_pass() -> None:
         [*pieces(A), chunk({"delta": {"tool_calls": [piece(0, arguments="")]}}), FINISH],
         [*pieces(A), chunk(delta(tool_calls=[{"function": {"arguments": ""}}])), FINISH],
     ],
-    ids=range(25),
+    ids=range(27),
 )
 def test_what_clients_would_read_in_different_ways_is_refused(bad: list[Json]) -> None:
     with pytest.raises(BodyError):

@@ -327,23 +327,25 @@ def _choices(document: Object) -> list[Object]:
 
 
 def _delta(choice: Object) -> Object:
-    """What a choice tells; some servers call it a message, as in a body that is no stream."""
-    told = [choice[key] for key in ("delta", "message") if choice.get(key)]
-    if len(told) > 1:
-        raise BodyError("a choice tells a delta and a message")
-    if told and not isinstance(told[0], dict):
+    """What a choice tells; some servers call it a message, as in a body that is no stream.
+
+    Beside a delta, a message repeats the text so far (Perplexity); it has no calls then.
+    """
+    told = choice.get("delta") or choice.get("message") or {}
+    if not isinstance(told, dict):
         raise BodyError("a delta must be an object")
-    return told[0] if told else {}  # type: ignore[return-value]  # checked above
+    return told
 
 
 def _form(document: Object, choice: Object, piece: Object) -> frozenset[str]:
     """What apps go by when they put pieces together, as far as it is there.
 
-    openai-python's helper skips what does not say that it is a chunk, and code by hand keeps
-    pieces without an index apart from those that have one.
+    openai-python's helper skips what does not say that it is a chunk, code by hand keeps pieces
+    without an index apart from those that have one, and few look at a message.
     """
     is_chunk = document.get("object") == "chat.completion.chunk"
     told = {"chunk": is_chunk, "choice": "index" in choice, "call": "index" in piece}
+    told["delta"] = bool(choice.get("delta"))
     return frozenset(key for key, is_told in told.items() if is_told)
 
 
