@@ -108,6 +108,22 @@ def test_every_text_that_an_app_could_take_for_the_arguments_is_judged() -> None
     assert arguments_judged(added, done) == ['{"x":1}']
 
 
+def test_pieces_are_put_together_by_the_type_of_their_events_too() -> None:
+    added, piece, *_, done = told(call(arguments='{"p":"/tmp/etc"}'))
+    bits = [{**piece, "delta": text} for text in ('{"p":"/', "tmp/", 'etc"}')]
+    bits[1]["type"] = "response.function_call_arguments.more"
+
+    assert arguments_judged(added, *bits, done) == ['{"p":"/tmp/etc"}', '{"p":"/etc"}', "tmp/"]
+
+
+def test_every_end_of_the_pieces_is_judged() -> None:
+    added, *_, end, done = told(A)
+    other = {**end, "arguments": '{"x":2}'}
+
+    assert arguments_judged(added, other, end, done) == ['{"x":1}', '{"x":2}']
+    assert arguments_judged(added, end, other) == ['{"x":2}', '{"x":1}']
+
+
 def test_input_of_a_custom_call_has_its_readings_too() -> None:
     added, *_, whole, done = told(CODE)
     end = {**whole, "input": "print(2)"}

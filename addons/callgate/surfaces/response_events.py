@@ -196,11 +196,7 @@ class ResponseEvents:
             held.is_partial |= not held.item
             held.keep(event, document)
             self._note(lane, document)
-            if isinstance(piece := document.get("delta"), str):
-                held.pieces += piece
-            for name in ("arguments", "input"):
-                if isinstance(whole := document.get(name), str):
-                    held.whole = whole
+            held.learn_piece(kind, document)
         else:
             is_text = kind.startswith(_TEXTS) and self._is_before(lane, document)
             yield Passing(event.raw, is_text=is_text, is_typical=is_text)
@@ -250,7 +246,7 @@ class ResponseEvents:
     def _group(self, lane: Lane, key: str, held: Held) -> Group:
         if not held.item:
             raise BodyError("pieces of a tool call that was never told")
-        if not _has_arguments(held.item) and (text := held.whole or held.pieces):
+        if not _has_arguments(held.item) and (text := held.text):
             held.item = {**held.item, held.key: text}
         lane.over[key] = held.item
         turns = self._turns(lane, held.readings())

@@ -30,11 +30,12 @@ class Held:
     item: Object = field(default_factory=dict)
     events: list[SseEvent] = field(default_factory=list)
     documents: list[Object] = field(default_factory=list)
-    pieces: str = ""
+    pieces: list[tuple[str, str]] = field(default_factory=list)
+    """Of its text, each with the type of its event: SDKs put together those that they know."""
     is_partial: bool = False
     """The stream began in the middle of the call: its first pieces are missing."""
-    whole: str | None = None
-    """As the event that ends the pieces tells it."""
+    wholes: list[str] = field(default_factory=list)
+    """As each event that ends the pieces tells it."""
     versions: list[str] = field(default_factory=list)
     """As each event with the whole item tells it."""
 
@@ -43,11 +44,24 @@ class Held:
         self.events.append(event)
         self.documents.append(document)
 
+    def learn_piece(self, kind: str, document: Object) -> None:
+        """Take in what an event of some type tells of the call's text."""
+        if isinstance(piece := document.get("delta"), str):
+            self.pieces.append((kind, piece))
+        self.wholes += [
+            text for name in ("arguments", "input") if isinstance(text := document.get(name), str)
+        ]
+
     def learn(self, item: Object) -> None:
         """Take in the call as one event tells it whole."""
         self.item = {**self.item, **item}
         if isinstance(text := item.get(self.key), str):
             self.versions.append(text)
+
+    @property
+    def text(self) -> str:
+        """As the events without the whole item tell it; the end counts for more than pieces."""
+        return next(filter(None, reversed(self.wholes)), "".join(one for _, one in self.pieces))
 
     @property
     def key(self) -> str:
@@ -58,11 +72,20 @@ class Held:
         """The item, and every other way in which an app could put it together."""
         found = [self.item]
         if items.kind_of(self.item) in _SPELLED:
-            for text in ("" if self.is_partial else self.pieces, self.whole, *self.versions):
+            for text in (*self._joined(), *self.wholes, *self.versions):
                 other = {**self.item, self.key: text}
                 if text and all(text != one.get(self.key) for one in found):
                     found.append(other)
         return found
+
+    def _joined(self) -> Iterator[str]:
+        if self.is_partial:
+            return
+        by_kind: dict[str, list[str]] = {}
+        for kind, piece in self.pieces:
+            by_kind.setdefault(kind, []).append(piece)
+        yield "".join(piece for _, piece in self.pieces)
+        yield from map("".join, by_kind.values())
 
 
 @dataclass(frozen=True, slots=True)
