@@ -146,6 +146,37 @@ def test_call_whose_pieces_are_not_its_arguments_has_one_reading(
     assert arguments_judged(*with_piece(item)) == [arguments]
 
 
+PATCH: Json = {
+    "id": "ap_1",
+    "type": "apply_patch_call",
+    "call_id": "call_1",
+    "operation": {"type": "update_file", "path": "a", "diff": "+new"},
+}
+
+
+@pytest.mark.parametrize(
+    ("item", "first", "count"),
+    [
+        (SHELL, {"action": {"commands": ["rm -r ~"]}}, 2),
+        (SHELL, {"action": {"commands": ["cat"]}}, 2),
+        (SHELL, {"action": {"commands": []}, "status": "in_progress"}, 1),
+        (SHELL, {"action": {"commands": ["cat key", "rm -r ~"]}}, 2),
+        (PATCH, {"operation": {"type": "update_file", "path": "a", "diff": "+n"}}, 1),
+        (PATCH, {"operation": {"type": "update_file", "path": "b", "diff": ""}}, 2),
+        (SEARCH, {"arguments": {"goal": None}}, 1),
+        (SEARCH, {"arguments": {"goal": 1}}, 2),
+    ],
+)
+def test_call_that_was_told_otherwise_at_first_is_judged_as_that_too(
+    item: Json, first: Json, count: int
+) -> None:
+    added, *rest = with_piece(item)
+    found = arguments_judged({**added, "item": {**item, **first}}, *rest)
+
+    assert len(found) == len(set(found)) == count
+    assert arguments_judged(*rest)[0] == found[0]
+
+
 # -- hidden -----------------------------------------------------------------------------------
 
 

@@ -38,6 +38,8 @@ class Held:
     """As each event that ends the pieces tells it."""
     versions: list[str] = field(default_factory=list)
     """As each event with the whole item tells it."""
+    items: list[Object] = field(default_factory=list)
+    """What those events tell."""
 
     def keep(self, event: SseEvent, document: Object) -> None:
         """Hold an event of this call."""
@@ -55,6 +57,7 @@ class Held:
     def learn(self, item: Object) -> None:
         """Take in the call as one event tells it whole."""
         self.item = {**self.item, **item}
+        self.items.append(item)
         if isinstance(text := item.get(self.key), str):
             self.versions.append(text)
 
@@ -71,7 +74,9 @@ class Held:
     def readings(self) -> list[Object]:
         """The item, and every other way in which an app could put it together."""
         found = [self.item]
-        if items.kind_of(self.item) in _SPELLED:
+        if items.kind_of(self.item) not in _SPELLED:
+            found += [{**self.item, **item} for item in self.items if not _begins(item, self.item)]
+        else:
             for text in (*self._joined(), *self.wholes, *self.versions):
                 other = {**self.item, self.key: text}
                 if text and all(text != one.get(self.key) for one in found):
@@ -86,6 +91,21 @@ class Held:
             by_kind.setdefault(kind, []).append(piece)
         yield "".join(piece for _, piece in self.pieces)
         yield from map("".join, by_kind.values())
+
+
+def _begins(part: Json, whole: Json, key: str = "") -> bool:
+    """Tell whether an item as it was told first says nothing that it does not say at its end."""
+    if part in (None, "", [], {}) or key == "status":
+        return True
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(_begins(value, whole.get(name), name) for name, value in part.items())
+    if isinstance(part, list) and isinstance(whole, list):
+        return len(part) <= len(whole) and all(
+            _begins(*pair) for pair in zip(part, whole, strict=False)
+        )
+    if key == "diff" and isinstance(part, str) and isinstance(whole, str):
+        return whole.startswith(part)
+    return type(part) is type(whole) and part == whole
 
 
 @dataclass(frozen=True, slots=True)
