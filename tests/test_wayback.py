@@ -632,6 +632,35 @@ async def test_result_counts_for_its_scope_whatever_the_request_quotes() -> None
     assert refused(await made.enforcement.check_request(at(request), request))
 
 
+SHELL = {"type": "shell_call", "call_id": "call_1", "action": {"commands": ["cat key"]}}
+HOSTED_SHELL = {**SHELL, "environment": {"type": "container_auto"}}
+
+
+def shell_history(*calls: Json, **fields: Any) -> Json:
+    chunk = {"stdout": "key", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}
+    result = {"type": "shell_call_output", "call_id": "call_1", "output": [chunk]}
+    return {"input": [*calls, result], **fields}
+
+
+@pytest.mark.parametrize("fields", [{}, {"previous_response_id": "resp_1"}])
+async def test_denied_call_does_not_become_the_apis_own_by_being_quoted_so(fields: Json) -> None:
+    made = bench(policy=POLICY + "      - {tool: shell, effect: deny}\n")
+    await made.respond({"id": "resp_1", "output": [SHELL]}, RESPONSES, "POST")
+
+    outcome = await made.send(shell_history(HOSTED_SHELL, **fields), RESPONSES, "")
+
+    assert code(outcome) == "tool_call_denied"
+
+
+async def test_what_the_api_ran_itself_is_quoted_with_what_came_of_it() -> None:
+    made = bench()
+
+    outcome = await made.send(shell_history(HOSTED_SHELL), RESPONSES, "")
+
+    assert forwarded(outcome).body is None
+    assert await made.records() == []
+
+
 async def test_result_of_a_session_stands_alone() -> None:
     made = bench()
     path = "/v1/agents/sessions/sess_1"

@@ -247,6 +247,8 @@ class ToolResult:
     """The API reads it as data, as programs do: not even a notice may stand in for it."""
     digest: str = ""
     """Of the call, where the request quotes several under its id and its place tells which."""
+    is_of_api: bool = False
+    """The request quotes it as the API's own: so it is unless the call is known to be the app's."""
 
 
 @dataclass(frozen=True, slots=True)

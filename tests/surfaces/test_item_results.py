@@ -167,7 +167,7 @@ def test_programs_and_pictures_take_no_notice(item: Object) -> None:
         {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": False},
         {"type": "tool_search_output", "call_id": "c", "execution": "client", "tools": []},
         {"type": "tool_search_output", "call_id": None, "tools": [{"type": "function"}]},
-        {"type": "tool_search_output", "call_id": "c", "execution": "server", "tools": [{}]},
+        {"type": "tool_search_output", "call_id": None, "execution": "server", "tools": [{}]},
         {"type": "program_output", "call_id": "c", "result": "x"},
         {"type": "multi_agent_call_output", "call_id": "c", "output": "x"},
     ],
@@ -178,10 +178,16 @@ def test_what_answers_no_call_or_refuses_it_is_no_result(item: Object) -> None:
 
 def test_what_the_api_ran_itself_is_quoted_with_its_output() -> None:
     hosted = shell_call("c", "ls", environment={"type": "container_reference"})
-    assert results(hosted, shell_output("c", "x")) == []
-    assert len(results(shell_call("c", "ls"), shell_output("c", "x"))) == 1
-    assert len(results(hosted, shell_call("c", "ls"), shell_output("c", "x"))) == 1
-    assert len(results(hosted, function_output("c"))) == 1
+
+    def are_of_api(*items: Object) -> list[bool]:
+        return [result.is_of_api for result in results(*items)]
+
+    assert are_of_api(hosted, shell_output("c", "x")) == [True]
+    assert are_of_api(shell_call("c", "ls"), shell_output("c", "x")) == [False]
+    assert are_of_api(hosted, shell_call("c", "ls"), shell_output("c", "x")) == [False]
+    assert are_of_api(hosted, function_output("c")) == [False]
+    found: Object = {"type": "tool_search_output", "call_id": "c", "tools": [{}]}
+    assert are_of_api({**found, "execution": "server"}, found) == [True, False]
     assert len(results(shell_call(None, "ls", environment=hosted["environment"]))) == 0
 
 

@@ -47,7 +47,7 @@ def is_result(item: Object) -> bool:
     if not isinstance(kind, str):
         raise BodyError("the type of an item must be a string")
     if kind == _SEARCHED and item.get("execution") != "client":
-        return item.get("execution") is None and item.get("call_id") is not None
+        return item.get("call_id") is not None
     return kind == _APPROVED or (kind.endswith("_output") and kind not in _OF_API)
 
 
@@ -58,6 +58,8 @@ class Answer:
     item: Object
     path: str
     id: str
+    is_of_api: bool = False
+    """See `ToolResult.is_of_api`."""
 
     @property
     def is_refusal(self) -> bool:
@@ -71,7 +73,13 @@ class Answer:
         """The answer as it is judged."""
         key, output = _output(self.item)
         is_data = self.item["type"] == _PICTURE or calls.is_of_program(self.item)
-        return ToolResult(self.id, output, f"{self.path}.{key}", takes_no_notice=is_data)
+        return ToolResult(
+            self.id,
+            output,
+            f"{self.path}.{key}",
+            takes_no_notice=is_data,
+            is_of_api=self.is_of_api,
+        )
 
 
 def answers_of(listed: Sequence[Json], path: str) -> Iterator[Answer]:
@@ -85,8 +93,8 @@ def answers_of(listed: Sequence[Json], path: str) -> Iterator[Answer]:
         place = f"{path}[{index}]"
         id = _answered(items, item, place)
         # what the API ran itself is quoted with what came of it
-        if item["type"] != _SHELL or id not in run_by_api:
-            yield Answer(item, place, id)
+        is_of_api = item["type"] == _SHELL and id in run_by_api
+        yield Answer(item, place, id, is_of_api or item.get("execution") == "server")
 
 
 def results_of(items: Sequence[Json], path: str) -> list[ToolResult]:
