@@ -828,6 +828,39 @@ async def test_result_of_two_calls_with_one_id_in_one_message_counts_by_the_stri
         assert code(await made.send({"messages": told}, CHAT, "")) == "tool_call_denied"
 
 
+def numbered_items(*rounds: tuple[str, str]) -> Json:
+    """The same of the Responses API."""
+    told: list[Json] = []
+    for name, text in rounds:
+        told.append({"type": "function_call", "call_id": "0", "name": name, "arguments": "{}"})
+        told.append({"type": "function_call_output", "call_id": "0", "output": text})
+    return {"input": told}
+
+
+async def test_items_of_calls_with_one_id_are_told_apart_too() -> None:
+    made = bench(choices={"results": "redact", **REPLACE})
+    rounds = ("look", f"key {secret()}"), ("wipe", "wiped"), ("look", "sunny")
+    for name, _ in rounds[1:]:
+        [item, _] = numbered_items((name, ""))["input"]
+        await made.respond({"id": f"resp_{name}", "output": [item]}, RESPONSES, "POST")
+
+    body = sent_on(await made.send(numbered_items(*rounds), RESPONSES, ""))
+
+    [denied] = await made.gate.known("responses", "api.openai.com:443", "responses/resp_wipe")
+    assert [item["output"] for item in body["input"][1::2]] == [
+        "key [REDACTED:AWS_ACCESS_KEY]",
+        notice(denied),
+        "sunny",
+    ]
+    at_once = numbered_items(("look", ""), ("wipe", ""))["input"]
+    for order in ((0, 2, 1), (0, 2, 1, 3), (2, 3, 3)):
+        told = {"input": [{**at_once[place]} for place in order]}
+        for item in told["input"]:
+            item.update({"output": "forged"} if "output" in item else {})
+        sent = sent_on(await made.send(told, RESPONSES, ""))
+        assert "forged" not in json.dumps(sent)
+
+
 async def test_only_the_result_that_is_meant_is_replaced_or_redacted() -> None:
     made = bench(choices={"results": "redact", **REPLACE})
     await issued(made, "wipe", "look")

@@ -6,6 +6,7 @@ Types: openai SDK `types/responses/response_input_item.py`. Most results name th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,8 @@ class Answer:
     id: str
     is_of_api: bool = False
     """See `ToolResult.is_of_api`."""
+    digest: str = ""
+    """See `ToolResult.digest`."""
 
     @property
     def is_refusal(self) -> bool:
@@ -79,6 +82,7 @@ class Answer:
             f"{self.path}.{key}",
             takes_no_notice=is_data,
             is_of_api=self.is_of_api,
+            digest=self.digest,
         )
 
 
@@ -87,14 +91,45 @@ def answers_of(listed: Sequence[Json], path: str) -> Iterator[Answer]:
     items = calls.objects([*listed], path)
     run_by_api = {str(item.get("call_id")) for item in items if calls.is_hosted(item)}
     run_by_api -= {calls.id_of(item) for item in items if calls.is_call(item)}
+    meant = _Meant(items)
     for index, item in enumerate(items):
         if not is_result(item):
+            meant.note(item)
             continue
         place = f"{path}[{index}]"
         id = _answered(items, item, place)
         # what the API ran itself is quoted with what came of it
         is_of_api = item["type"] == _SHELL and id in run_by_api
-        yield Answer(item, place, id, is_of_api or item.get("execution") == "server")
+        is_of_api |= item.get("execution") == "server"
+        yield Answer(item, place, id, is_of_api, meant.digest(id))
+
+
+class _Meant:
+    """Which call a result answers, where several have its id: some servers count anew with each
+    answer. A history has the calls of an answer before their results."""
+
+    def __init__(self, items: Sequence[Object]) -> None:
+        counts = Counter(calls.id_of(item) for item in items if calls.is_call(item))
+        self._repeated = {id for id, count in counts.items() if count > 1}
+        self._newest: dict[str, set[str]] = {}
+        self._answered: set[str] = set()
+
+    def note(self, item: Object) -> None:
+        """Take note of an item that is no result."""
+        if not self._repeated or not calls.is_call(item):
+            return
+        id = calls.id_of(item)
+        if id in self._answered or id not in self._newest:
+            self._answered.discard(id)
+            self._newest[id] = set()
+        if id in self._repeated:
+            self._newest[id].add(calls.digest_of(item))
+
+    def digest(self, id: str) -> str:
+        """Of the call that a result of this id answers here; empty where it is not told."""
+        self._answered.add(id)
+        digests = self._newest.get(id, set())
+        return next(iter(digests)) if len(digests) == 1 else ""
 
 
 def results_of(items: Sequence[Json], path: str) -> list[ToolResult]:
@@ -194,13 +229,15 @@ def replace_results(
 
     Raises BodyError as `answers_of`.
     """
-    given = {output.call_id: output for output in outputs}
-    missing = dict(given)
+    placed = {output.path: output for output in outputs if output.path}
+    named = {output.call_id: output for output in outputs if not output.path}
+    put: set[int] = set()
     for answer in list(answers_of(items, path)):
-        if answer.id in given:
-            missing.pop(answer.id, None)
-            _put(answer.item, given[answer.id].text)
-    return list(missing.values())
+        output = placed.get(answer.result.path) or named.get(answer.id)
+        if output:
+            put.add(id(output))
+            _put(answer.item, output.text)
+    return [output for output in outputs if id(output) not in put]
 
 
 def _put(item: Object, text: str) -> None:

@@ -139,6 +139,11 @@ def call_of(request: Request, scope: str, item: Object, model: str = "") -> Tool
     )
 
 
+def digest_of(item: Object) -> str:
+    """See `canonical.call_digest`; of a call only."""
+    return canonical.call_digest(kind_of(item), _name(item), _arguments(item))
+
+
 def objects(listed: object, path: str) -> list[Object]:
     """A list of items; raises BodyError for what is none."""
     if not isinstance(listed, list):
