@@ -321,7 +321,7 @@ def test_clients_verify_strictly_what_mitmproxy_signs_with_it(tmp_path: Path, tr
 
     with (
         tls_server(store, HOST, tmp_path) as port,
-        socket.create_connection(("127.0.0.1", port), 5) as plain,
+        socket.create_connection(("127.0.0.1", port), 60) as plain,
         context.wrap_socket(plain, server_hostname=HOST) as secured,
     ):
         assert secured.recv(5) == b"hello"
@@ -334,7 +334,7 @@ def test_another_ca_of_the_same_name_is_not_trusted(tmp_path: Path) -> None:
 
     with (
         tls_server(store, HOST, tmp_path) as port,
-        socket.create_connection(("127.0.0.1", port), 5) as plain,
+        socket.create_connection(("127.0.0.1", port), 60) as plain,
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         context.wrap_socket(plain, server_hostname=HOST)
@@ -352,7 +352,7 @@ def leaf_is_accepted(signing: ca.Authority, trusting: bytes, host: str, folder: 
     context = ssl.create_default_context(cadata=trusting.decode())
     with (
         tls_server(store, host, folder) as port,
-        socket.create_connection(("127.0.0.1", port), 5) as plain,
+        socket.create_connection(("127.0.0.1", port), 60) as plain,
     ):
         try:
             context.wrap_socket(plain, server_hostname=host).close()

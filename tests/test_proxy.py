@@ -79,7 +79,7 @@ async def running(
 
 def client(ready: proxy.Ready) -> httpx.AsyncClient:
     trust = ssl.create_default_context(cafile=str(ready.authority.certificate))
-    return httpx.AsyncClient(proxy=ready.proxy, verify=trust, headers=HEADERS, timeout=20)
+    return httpx.AsyncClient(proxy=ready.proxy, verify=trust, headers=HEADERS, timeout=60)
 
 
 async def test_ready_line_names_what_scripts_need(
@@ -90,7 +90,7 @@ async def test_ready_line_names_what_scripts_need(
         assert ready.line == (
             f"callgate ready proxy={ready.proxy} console={ready.console} ca={certificate}"
         )
-        async with httpx.AsyncClient(trust_env=False) as direct:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as direct:
             assert (await direct.get(f"{ready.console}/readyz")).json() == {"ready": True}
 
 
@@ -174,14 +174,14 @@ async def test_changed_policy_is_read_and_a_broken_one_is_not(
     first = policy.current.digest
     async with running(settings_for(api, tmp_path, certificates), policy):
         file.write_text("version: 1\ndefault: deny\n")
-        for _ in range(100):
+        for _ in range(1200):
             await asyncio.sleep(0.05)
             if policy.current.digest != first:
                 break
         second = policy.current.digest
         assert second != first
         file.write_text("version: 1\ndefault: perhaps\n")
-        for _ in range(100):
+        for _ in range(1200):
             await asyncio.sleep(0.05)
             if "broken" in caplog.text:
                 break

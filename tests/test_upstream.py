@@ -94,7 +94,7 @@ def stage(tmp_path: Path) -> StartStage:
 
     @asynccontextmanager
     async def start(
-        *replies: bytes, timeout_seconds: float = 5, max_bytes: int = MIB, extra: str = str(roots)
+        *replies: bytes, timeout_seconds: float = 60, max_bytes: int = MIB, extra: str = str(roots)
     ) -> AsyncIterator[Stage]:
         origin = Origin(list(replies))
         sender = HttpUpstream(trust(extra), timeout_seconds, max_bytes)

@@ -213,7 +213,7 @@ def following(url: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def next_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout
-    ready, _, _ = select.select([process.stdout], [], [], 20)
+    ready, _, _ = select.select([process.stdout], [], [], 60)
     assert ready
     return process.stdout.readline()
 

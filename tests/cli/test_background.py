@@ -27,11 +27,14 @@ def umask() -> Iterator[None]:
 
 async def test_gate_listens_within_the_block_and_not_after(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, listen="127.0.0.1:0", console="127.0.0.1:0")
-    async with gate(settings, None) as running, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        gate(settings, None) as running,
+        httpx.AsyncClient(trust_env=False, timeout=60) as client,
+    ):
         answer = await client.get(f"{running.ready.console}/healthz")
         assert answer.status_code == 200
     assert running.task.done()
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{running.ready.console}/healthz")
 

@@ -24,7 +24,7 @@ def doctor(home: Path, *words: str, **environ: str) -> subprocess.CompletedProce
         cwd=home.parent,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=220,
     )
 
 

@@ -23,7 +23,7 @@ import ssl, sys, urllib.request as r
 url, cafile, mode = sys.argv[1:]
 handlers = [r.ProxyHandler({})] if mode == "around" else []
 trust = ssl.create_default_context(cafile=cafile or None)
-print(r.build_opener(r.HTTPSHandler(context=trust), *handlers).open(url, timeout=20).read())
+print(r.build_opener(r.HTTPSHandler(context=trust), *handlers).open(url, timeout=60).read())
 """
 
 

@@ -46,7 +46,7 @@ def test_child_gets_the_variables_its_arguments_and_its_code_comes_back(tmp_path
         NO_PROXY="api.openai.com,a.b",
         CALLGATE_APPROVAL_TTL_SECONDS="60",
     )
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=120)
     assert run.returncode == 7, err
     environ, arguments = json.loads(out)
     assert arguments == ["--help", "-x"]
@@ -71,7 +71,7 @@ def test_child_can_not_sign_in_to_the_console(tmp_path: Path) -> None:
         CALLGATE_CONSOLE_TOKEN=f"kim:{token}",
         CALLGATE_SLACK_URL=secret,
     )
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=120)
     assert (run.returncode, err) == (0, "")
     assert "HTTPS_PROXY" in out
     assert token not in out
@@ -104,12 +104,12 @@ def test_base_url_that_a_reverse_listener_replaces_is_not_told() -> None:
 
 def test_missing_and_unusable_commands(tmp_path: Path) -> None:
     missing = start(tmp_path, "no-such-command-here")
-    assert "not found" in missing.communicate(timeout=60)[1]
+    assert "not found" in missing.communicate(timeout=120)[1]
     assert missing.returncode == 127
     plain = tmp_path / "plain"
     plain.write_text("x")
     unusable = start(tmp_path, str(plain))
-    unusable.communicate(timeout=60)
+    unusable.communicate(timeout=120)
     assert unusable.returncode == 126
 
 
@@ -122,23 +122,23 @@ def test_signals_are_passed_on(tmp_path: Path) -> None:
         "time.sleep(60)\n"
     )
     run = start(tmp_path, sys.executable, "-c", program)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not marker.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     run.send_signal(signal.SIGTERM)
-    run.communicate(timeout=30)
+    run.communicate(timeout=120)
     assert run.returncode == 9
 
 
 def test_death_by_signal_is_told_like_a_shell_does(tmp_path: Path) -> None:
     run = start(tmp_path, "sh", "-c", "kill -9 $$")
-    run.communicate(timeout=60)
+    run.communicate(timeout=120)
     assert run.returncode == 137
 
 
 def test_gate_that_can_not_start_runs_nothing(tmp_path: Path) -> None:
     run = start(tmp_path, "touch", str(tmp_path / "ran"), CALLGATE_MODE="loud")
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=120)
     assert run.returncode == 2
     assert "CALLGATE_MODE" in err
     assert not (tmp_path / "ran").exists()
@@ -158,7 +158,7 @@ ON_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn
 
 
 def wait_for(marker: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not marker.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
 
@@ -179,7 +179,7 @@ def test_ctrl_c_on_a_terminal_reaches_the_command_once(tmp_path: Path) -> None:
     wait_for(marker)
     terminal.stdin.write(b"\x03")
     terminal.stdin.flush()
-    assert terminal.wait(60) == 41
+    assert terminal.wait(120) == 41
     terminal.communicate()
 
 
@@ -188,7 +188,7 @@ def test_sigint_without_a_terminal_is_passed_on(tmp_path: Path) -> None:
     run = start(tmp_path, sys.executable, "-c", COUNTS, str(marker))
     wait_for(marker)
     run.send_signal(signal.SIGINT)
-    run.communicate(timeout=30)
+    run.communicate(timeout=120)
     assert run.returncode == 41
 
 
@@ -201,7 +201,7 @@ def test_bundle_of_the_child_keeps_the_roots_of_every_variable(tmp_path: Path) -
         SSL_CERT_FILE=str(tmp_path / "one.pem"),
         NODE_EXTRA_CA_CERTS=str(tmp_path / "two.pem"),
     )
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=120)
     assert run.returncode == 0, err
     for name in ("one", "two"):
         assert out.count((tmp_path / f"{name}.pem").read_text().strip()) == 2
@@ -215,6 +215,6 @@ def test_node_that_would_go_around_the_gate_is_warned_of(
     node.write_text(f"#!/bin/sh\necho {version}\n")
     node.chmod(0o755)
     run = start(tmp_path, str(node))
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=120)
     assert run.returncode == 0
     assert ("--reverse" in err) == is_warned

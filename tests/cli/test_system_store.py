@@ -97,7 +97,7 @@ def test_debian_trusts_the_ca_and_forgets_it_again(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=220,
     )
 
     assert done.returncode == 0, done.stderr

@@ -97,7 +97,7 @@ def test_bundle_is_all_that_is_needed(tmp_path: Path, key: Path) -> None:
         capture_output=True,
         text=True,
         env={"PYTHONPATH": str(ROOT / "addons"), "HOME": str(tmp_path / "home")},
-        timeout=60,
+        timeout=120,
     )
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -115,7 +115,7 @@ def test_large_bundle_shows_its_progress_on_a_terminal(tmp_path: Path, key: Path
         stdout=subprocess.PIPE,
         stderr=child,
         env={**os.environ, "PYTHONPATH": str(ROOT / "addons"), "TERM": "xterm", "COLUMNS": "80"},
-        timeout=60,
+        timeout=120,
     )
     os.close(child)
     shown = os.read(parent, 100_000).decode()

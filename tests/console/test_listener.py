@@ -36,7 +36,7 @@ async def test_live_stream_ends_with_the_server(parts: Parts) -> None:
     events: list[str] = []
     async with serving(parts) as port:
         url = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
             await client.post("/sign-in", data={"token": TOKEN})
             async with client.stream("GET", "/events") as stream:
                 assert stream.headers["content-type"].startswith("text/event-stream")
@@ -59,7 +59,9 @@ async def test_over_tls_cookies_are_secure(parts: Parts, tmp_path: Path) -> None
     async with serving(parts, cert, key) as port:
         trust = ssl.create_default_context(cafile=str(root))
         url = f"https://localhost:{port}"
-        async with httpx.AsyncClient(base_url=url, verify=trust, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=url, verify=trust, trust_env=False, timeout=60
+        ) as client:
             answer = await client.post("/sign-in", data={"token": TOKEN})
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-callgate_")

@@ -40,7 +40,7 @@ async def test_console_serves_until_the_stack_is_left(
     async def is_ready() -> bool:
         return True
 
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         async with AsyncExitStack() as parts:
             await made.open(parts, store, None, Metrics(), is_ready)
             answer = await client.get(f"{made.address}/readyz")
@@ -58,7 +58,7 @@ async def test_operators_tokens_stand_instead_of_a_made_one(
     made = front(console_token=(f"kim:{TOKEN}",))
     assert made.token == ""
 
-    async with AsyncExitStack() as parts, httpx.AsyncClient(trust_env=False) as client:
+    async with AsyncExitStack() as parts, httpx.AsyncClient(trust_env=False, timeout=60) as client:
         await made.open(parts, store, None, Metrics(), lambda: answers(store))
         token = {"authorization": f"Bearer {TOKEN}"}
         found = await client.get(f"{made.address}/api/calls", headers=token)

@@ -24,7 +24,7 @@ def chromium() -> Iterator[Browser]:
     # its sandbox refuses to be run by root
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        browser = playwright.chromium.launch(executable_path=path, args=flags, timeout=120_000)
         try:
             yield browser
         finally:

@@ -61,7 +61,7 @@ class App:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def finish(self, timeout_seconds: float = 60) -> Told:
+    def finish(self, timeout_seconds: float = 120) -> Told:
         """Wait for its end; it must not crash."""
         try:
             out, err = self._process.communicate(timeout=timeout_seconds)

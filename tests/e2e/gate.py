@@ -24,7 +24,7 @@ import http_sf
 READY = re.compile(r"callgate ready proxy=(\S+) console=(\S+) ca=(.+)")
 
 _START_SECONDS = 60
-_STOP_SECONDS = 30
+_STOP_SECONDS = 60
 
 _CLEARED = re.compile(r"CALLGATE_|INTERVEN_|AEGIS_|OPENAI_|SSL_CERT_|.*_PROXY$", re.IGNORECASE)
 
@@ -129,7 +129,7 @@ class Gate:
             CALLGATE_HOME=str(self.home), HOME=str(self.home.parent), **self._settings
         )
 
-    def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run another `callgate` command on the same home."""
         return subprocess.run(
             [sys.executable, "-m", "callgate", *arguments],
@@ -147,7 +147,8 @@ class Gate:
 
     def pending_approval(self) -> str:
         """Wait for an approval that nobody decided on yet, and return its id."""
-        for _ in range(50):
+        ends = time.monotonic() + _START_SECONDS
+        while time.monotonic() < ends:
             for approval in self.lines("approvals", "list"):
                 if approval["state"] == "pending":
                     return str(approval["id"])

@@ -30,24 +30,24 @@ def openai_async() -> Any:
 
 
 def httpx() -> Any:
-    return import_module("httpx").get(URL).headers
+    return import_module("httpx").get(URL, timeout=60).headers
 
 
 def httpx2() -> Any:
-    return import_module("httpx2").get(URL).headers
+    return import_module("httpx2").get(URL, timeout=60).headers
 
 
 def requests() -> Any:
-    return import_module("requests").get(URL, timeout=20).headers
+    return import_module("requests").get(URL, timeout=60).headers
 
 
 def urllib() -> Any:
-    with urlopen(URL, timeout=20) as answer:
+    with urlopen(URL, timeout=60) as answer:
         return answer.headers
 
 
 def urllib3() -> Any:
-    return import_module("urllib3").request("GET", URL, retries=False, timeout=20).headers
+    return import_module("urllib3").request("GET", URL, retries=False, timeout=60).headers
 
 
 def aiohttp(*, trust_env: bool = False) -> Any:

@@ -14,7 +14,7 @@ def ask(order: tuple[str, list[str], str]) -> dict[str, str]:
         cwd=folder if Path(folder).is_dir() else None,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     last = done.stdout.strip().splitlines()[-1:] if done.returncode == 0 else []
     told = json.loads(last[0]) if last else {}

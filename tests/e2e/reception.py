@@ -61,7 +61,7 @@ class Reception:
                 return when
         raise AssertionError(f"{needle!r} is not in {body!r}")
 
-    def wait_for(self, needle: bytes, seconds: float = 20) -> None:
+    def wait_for(self, needle: bytes, seconds: float = 60) -> None:
         """Return once the needle has come; fails the test where it does not."""
         with self._changed:
             found = self._changed.wait_for(
@@ -70,7 +70,7 @@ class Reception:
         assert found, f"no {needle!r} within {seconds} s but {self.body!r}"
         assert needle in self.body, (self.status, self.body, self.error)
 
-    def finish(self, seconds: float = 30) -> Self:
+    def finish(self, seconds: float = 60) -> Self:
         """Wait for the end of the answer."""
         self._thread.join(seconds)
         assert self.is_over, f"still open after {seconds} s: {self.body!r}"

@@ -149,7 +149,7 @@ def under_run(
         ),
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=230,
     )
 
 

@@ -219,7 +219,7 @@ class Responses:
         if not self.is_background:
             return self.sdk.responses.create(**fields)
         response = self.sdk.responses.create(**fields, background=True)
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + SECONDS
         while response.status in ("queued", "in_progress") and time.monotonic() < ends:
             time.sleep(0.02)
             response = self.sdk.responses.retrieve(response.id)

@@ -106,7 +106,9 @@ def demo_over_http2(context: ssl.SSLContext, trust: Path) -> Iterator[Server]:
     with _http2(create_app(_script)) as port, Relay(context, port) as relay:
         base_url = f"https://{relay.host}/v1"
         verify = ssl.create_default_context(cafile=str(trust))
-        with httpx.Client(http1=False, http2=True, verify=verify, trust_env=False) as client:
+        with httpx.Client(
+            http1=False, http2=True, verify=verify, trust_env=False, timeout=60
+        ) as client:
             answer = client.post(
                 f"{base_url}/assistants", json={"model": "scripted"}, headers=OWNER
             )
@@ -194,7 +196,7 @@ class _Announced(uvicorn.Server):
 
 def _new_assistant(host: str, trust: Path) -> str:
     context = ssl.create_default_context(cafile=str(trust))
-    connection = http.client.HTTPSConnection(host, context=context, timeout=10)
+    connection = http.client.HTTPSConnection(host, context=context, timeout=60)
     connection.request(
         "POST",
         "/v1/assistants",
@@ -237,7 +239,7 @@ def aimock_in_tls(context: ssl.SSLContext, base_url: str) -> Iterator[Server]:
 
 
 def _journal(address: httpx.URL) -> str:
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         return client.get(address.join("/__aimock/journal")).raise_for_status().text
 
 

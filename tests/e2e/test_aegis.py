@@ -51,7 +51,7 @@ def gate(start_shared_gate: StartGate, api: Origin, gateway: AegisGateway) -> Ga
 def package(api: Origin, gateway: AegisGateway, upstream_ca_file: Path) -> Iterator[Any]:
     """The package, without a gate."""
     trust = ssl.create_default_context(cafile=str(upstream_ca_file))
-    with httpx.Client(verify=trust, trust_env=False) as http:
+    with httpx.Client(verify=trust, trust_env=False, timeout=60) as http:
         yield AegisOpenAI(
             openai_api_key=APP_KEY,
             aegis_key=KEY,
@@ -65,7 +65,7 @@ def package(api: Origin, gateway: AegisGateway, upstream_ca_file: Path) -> Itera
 def app(api: Origin, gate: Gate) -> Iterator[openai.OpenAI]:
     """A plain SDK, behind the gate."""
     trust = ssl.create_default_context(cafile=gate.ca)
-    with httpx.Client(verify=trust, proxy=gate.proxy, trust_env=False) as http:
+    with httpx.Client(verify=trust, proxy=gate.proxy, trust_env=False, timeout=60) as http:
         yield openai.OpenAI(
             api_key=APP_KEY,
             base_url=f"https://{api.host}/v1",

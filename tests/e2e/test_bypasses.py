@@ -107,7 +107,7 @@ REFUSED = (h2.events.StreamReset, h2.events.ConnectionTerminated)
 def extended_connect(gate: Gate, host: str) -> tuple[dict[int, int], list[h2.events.Event]]:
     """Ask for a WebSocket as RFC 8441 says, though it is not offered; what came of it."""
     proxy = urlsplit(gate.proxy)
-    plain = socket.create_connection((str(proxy.hostname), int(proxy.port or 0)), 20)
+    plain = socket.create_connection((str(proxy.hostname), int(proxy.port or 0)), 60)
     plain.sendall(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     assert b" 200 " in plain.recv(65536)
     trust = ssl.create_default_context(cafile=gate.ca)

@@ -25,7 +25,7 @@ def test_every_request_is_answered_through_every_contestant_and_guards_hold() ->
         cwd=BENCH,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=220,
         check=False,
     )
 

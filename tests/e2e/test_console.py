@@ -87,14 +87,14 @@ def card(page: Page, order: str) -> Any:
 
 
 def api(gate: Gate, path: str) -> Any:
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         answer = client.get(gate.console + path, headers={"Authorization": f"Bearer {TOKEN}"})
     return answer.raise_for_status().json()
 
 
 def waiting(gate: Gate, order: str) -> str:
     """Wait until the refund of an order needs a person, and return the approval's id."""
-    for _ in range(400):
+    for _ in range(1200):
         for item in api(gate, "/api/approvals")["approvals"]:
             if order in item["arguments"]:
                 return str(item["id"])
@@ -235,6 +235,7 @@ def test_keyboard_is_enough(browser: Browser, gate: Gate, start: Start) -> None:
 
 def test_wrong_token_stays_outside(browser: Browser, gate: Gate) -> None:
     context = browser.new_context(base_url=gate.console)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     page.goto("/agents")
     page.get_by_label("Token").fill("wrong")
@@ -326,6 +327,7 @@ def test_form_of_another_page_decides_nothing(page: Page, gate: Gate, start: Sta
     )
     with another_site(forged) as url:
         other = page.context.browser.new_context()  # type: ignore[union-attr]
+        other.set_default_timeout(60_000)
         other.add_cookies(page.context.cookies())  # type: ignore[arg-type]  # the same form
         victim = other.new_page()
         victim.goto(url)

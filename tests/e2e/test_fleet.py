@@ -154,7 +154,7 @@ def test_gates_refuse_while_the_database_is_away_and_heal(
 
 
 def _healed(gate: Gate, origin: Origin) -> Answer:
-    for _ in range(60):
+    for _ in range(240):
         answer = gate.request(origin.host, "GET", RUN)
         if answer.status == 200:
             return answer

@@ -75,7 +75,7 @@ class Gateway:
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         with self.process as process, self._log:
-            return process.wait(30)
+            return process.wait(60)
 
     @property
     def log(self) -> str:
@@ -198,7 +198,7 @@ def test_assistants_recipe_gets_all_four_decisions(app: Gateway) -> None:
     assert (outcome["ran"], outcome["raised"]) == ([{"a": 1}, REDACTED], "")
     assert "Tool blocked by Interven: DESTRUCTIVE_COMMAND" in outcome["said"]
     [url] = re.findall(r"human approval at (\S+)\. Retry", outcome["said"])
-    page = httpx.get(url, trust_env=False).text
+    page = httpx.get(url, trust_env=False, timeout=60).text
     assert "callgate approvals approve" in page
 
     app.told("approvals", "approve", url.rpartition("/")[2])
@@ -248,7 +248,10 @@ def test_escalated_call_is_polled_by_aegis_own_client(app: Gateway) -> None:
     app.told("approvals", "deny", escalated["approval_id"], "--note", "too much")
     # before that the gateway says 429, which this client raises as an error of HTTP
     time.sleep(POLL_SECONDS)
-    with httpx.Client() as connection, pytest.raises(AegisApprovalRejected, match="too much"):
+    with (
+        httpx.Client(timeout=60) as connection,
+        pytest.raises(AegisApprovalRejected, match="too much"),
+    ):
         poller._poll_until_decided(connection, escalated["approval_id"], None, 3.0)
     assert client.check("pay", {"to": "polled"})["action"] == "deny"
 
@@ -302,7 +305,7 @@ class _Yesterday:
 )
 def test_garbage_is_denied_in_both_contracts(gateway: Gateway, body: bytes) -> None:
     headers = {"authorization": f"Bearer {KEY}", "content-encoding": "identity"}
-    with httpx.Client(base_url=gateway.url, trust_env=False, headers=headers) as client:
+    with httpx.Client(base_url=gateway.url, trust_env=False, headers=headers, timeout=60) as client:
         answer = client.post("/v1/scan", content=body)
         assert (answer.status_code, answer.json()["decision"]) == (200, "DENY")
         answer = client.post("/execute", content=body)
@@ -314,7 +317,7 @@ def test_bytes_that_are_no_request_leave_the_gateway_serving(gateway: Gateway) -
     for garbage in (b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"POST /v1/scan HTTP/1.1\r\n"):
         with socket.create_connection((str(address.hostname), address.port or 0)) as connection:
             connection.sendall(garbage)
-    assert httpx.get(f"{gateway.url}/health", trust_env=False).status_code == 200
+    assert httpx.get(f"{gateway.url}/health", trust_env=False, timeout=60).status_code == 200
 
 
 def test_gateway_that_is_gone_lets_nothing_through_that_asks_by_scan_or_check(

@@ -19,7 +19,7 @@ def test_every_number_of_calls_has_its_figures() -> None:
         [sys.executable, BENCH, "--repeat", "1", "--latency", "0.01"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=220,
         check=False,
     )
 

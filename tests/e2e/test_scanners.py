@@ -215,7 +215,8 @@ def test_gateway_that_fails_denies_says_why_and_heals_by_itself(
         gate.start()
 
         def ready() -> object:
-            return httpx.get(f"{gate.console}/readyz", trust_env=False).json()["scanners"]
+            answer = httpx.get(f"{gate.console}/readyz", trust_env=False, timeout=60)
+            return answer.json()["scanners"]
 
         try:
             gateway.fault = Reply(503, {"error": "down"})

@@ -41,7 +41,7 @@ def test_every_measurement_of_the_stream_bench_has_its_figures() -> None:
         [sys.executable, BENCH, "--quick"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=220,
         check=False,
     )
 

@@ -45,7 +45,7 @@ policies:
       - {tool: pay, effect: require_approval}
 """
 MODES = ("enforce", "withhold")
-LEFT_SECONDS = 20
+LEFT_SECONDS = 50
 """More than the gate needs to hang up, less than any time limit of its own."""
 
 EACH_API = pytest.mark.parametrize("api", STORIES)
@@ -70,7 +70,7 @@ class Told:
 
     def approval(self, gate: Gate) -> str:
         """Wait for the approval that the call is to get, and return its id."""
-        for _ in range(50):
+        for _ in range(100):
             for found in gate.lines("approvals", "list"):
                 if json.loads(str(found["arguments"])) == json.loads(self.arguments):
                     assert found["state"] == "pending"
@@ -215,7 +215,7 @@ class Http2:
     def __init__(self, gate: Gate, host: str) -> None:
         self.bodies: dict[int, bytes] = {}
         proxy = urlsplit(gate.proxy)
-        plain = socket.create_connection((str(proxy.hostname), int(proxy.port or 0)), 30)
+        plain = socket.create_connection((str(proxy.hostname), int(proxy.port or 0)), 60)
         plain.sendall(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         assert b" 200 " in plain.recv(65536)
         context = ssl.create_default_context(cafile=gate.ca)
@@ -318,7 +318,7 @@ def test_stream_whose_api_dies_ends_with_an_error_and_without_the_call(
     def play(wire: Wire) -> None:
         wire.send(*parts[place])
         # a reset takes along what the gate has not read yet
-        assert is_there.wait(30)
+        assert is_there.wait(60)
         DEATHS[death](wire)
 
     plays(server, play)
@@ -458,7 +458,7 @@ def test_sdk_raises_where_a_stream_breaks(
 
     def play(wire: Wire) -> None:
         wire.send(told.story.word, told.story.pieces)
-        assert is_there.wait(30)
+        assert is_there.wait(60)
         BREAKS[broken](wire)
 
     plays(server, play)
@@ -511,7 +511,7 @@ def test_text_that_flows_when_the_gate_is_stopped_still_arrives(
 
     def play(wire: Wire) -> None:
         wire.send(story.word)
-        assert is_stopping.wait(30)
+        assert is_stopping.wait(60)
         wire.send(story.word, b"data: [DONE]\n\n")
 
     plays(origin, play)

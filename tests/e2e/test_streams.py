@@ -383,7 +383,7 @@ def test_text_before_a_held_call_arrives_before_its_verdict(talk: BeginTalk, gat
 def test_held_stream_is_kept_alive_by_comments(talk: BeginTalk, gates: Gates) -> None:
     stream = talk("withhold", wish(REFUND)).begin()
     approval = gates["withhold"].pending_approval()
-    stream.wait_for(b": callgate\n", 20)
+    stream.wait_for(b": callgate\n")
     assert not stream.is_over
     assert gates["withhold"].run("approvals", "deny", approval).returncode == 0
     stream.finish()

@@ -74,7 +74,7 @@ def poll(gate: Gate, origin: Origin, run: str) -> Answer:
 
 def asked(gate: Gate, path: str, body: bytes | None = None) -> str:
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    with urlopen(Request(gate.console + path, body, headers), timeout=20) as answer:
+    with urlopen(Request(gate.console + path, body, headers), timeout=60) as answer:
         return str(answer.read().decode())
 
 
@@ -136,7 +136,7 @@ def test_console_is_unreachable_through_every_worker(gate: Gate) -> None:
     proxy = urlsplit(gate.proxy)
     statuses = set()
     for _ in range(CONNECTIONS):
-        connection = http.client.HTTPConnection(str(proxy.hostname), proxy.port, timeout=20)
+        connection = http.client.HTTPConnection(str(proxy.hostname), proxy.port, timeout=60)
         connection.request("GET", f"{gate.console}/healthz")
         statuses.add(connection.getresponse().status)
         connection.close()
@@ -178,7 +178,7 @@ def test_approval_given_in_the_console_wakes_the_worker_that_holds_the_call(
     for id in waiting:
         asked(gate, f"/api/approvals/{id}", b'{"answer":"approve"}')
     for app in apps:
-        app.join(30)
+        app.join(60)
 
     assert len(answers) == len(apps)
     assert all(b"refund_order" in answer.body for answer in answers)
@@ -226,7 +226,7 @@ def test_log_holds_when_a_worker_is_killed_while_all_write(
 
 def _readyz(gate: Gate) -> bytes:
     try:
-        with urlopen(f"{gate.console}/readyz", timeout=20) as answer:
+        with urlopen(f"{gate.console}/readyz", timeout=60) as answer:
             return bytes(answer.read())
     except OSError:
         return b""

@@ -19,7 +19,7 @@ chmod 755 /mnt; chmod 644 /mnt/roots.pem
 
 ask() { # NAME HOST: as a user who knows nothing of proxies
   setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH="$PATH" \
-    curl -sS -m 20 --cacert /mnt/roots.pem -o /dev/null \
+    curl -sS -m 60 --cacert /mnt/roots.pem -o /dev/null \
     -w '%{http_code} %header{callgate-mode}' "https://$2/v1/models" >"$1" 2>&1 || true
 }
 

@@ -71,7 +71,7 @@ async def ask(url: str, tool: str, key: str = KEY, verify: ssl.SSLContext | bool
             f"{url}/v1/scan",
             json={"method": "POST", "url": f"mcp://{tool}"},
             headers={"authorization": f"Bearer {key}"},
-            timeout=30,
+            timeout=60,
         )
     return str(answer.json().get("decision", answer.status_code))
 

@@ -65,7 +65,7 @@ async def running(
     if task.done():
         await task
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             yield ready.result(), client
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
