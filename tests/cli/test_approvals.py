@@ -189,7 +189,7 @@ def test_expired_approval_is_an_error(url: str) -> None:
     assert f"approval {id} expired" in err
 
 
-@pytest.mark.parametrize("id", ["apr_0000", "a", "", "\x1b[2J"])
+@pytest.mark.parametrize("id", ["apr_none", "a", "", "\x1b[2J"])
 def test_unknown_approval_is_an_error(url: str, id: str) -> None:
     put(url, asked())
 

@@ -51,7 +51,7 @@ async def test_activity_lists_calls_newest_first(seat: Seat, store: MemoryStore)
         ("reason=secret_detected", ["pay", "wipe", "look"]),
         ("agent=kim&tool=pay", ["pay"]),
         ("assistant=asst_1&surface=assistants", ["pay", "wipe", "look"]),
-        ("q=5000", ["pay"]),
+        ("q=amount", ["pay"]),
         ("agent=nobody", []),
         ("span=day&before=3", ["wipe", "look"]),
     ],
