@@ -106,7 +106,7 @@ class Stage:
         return sum(seen.method == "POST" for seen in self.origin.seen)
 
     def refusals(self) -> list[dict[str, object]]:
-        return [r for r in self.gate.lines("audit", "--last", "1000") if r["kind"] == "refusal"]
+        return self.gate.lines("audit", "--last", "1000", "--filter", "kind=refusal")
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ policies:
     actions:
       - {tool: wipe, effect: deny}
 """
-SECONDS = 30
+SECONDS = 60
 """More than the gate needs, less than any time limit of mitmproxy's own."""
 
 type Act = Callable[[ssl.SSLSocket], None]
@@ -89,6 +89,8 @@ class Upstream:
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.act: Act = says(answer(run("plain")))
+        self.asked = threading.Event()
+        """Somebody was told all that `stalls` says."""
         self.left = threading.Event()
         """Somebody hung up while nothing was said."""
         self._context = context
@@ -104,10 +106,12 @@ class Upstream:
 
     def stalls(self, data: bytes) -> Act:
         """Say this, and nothing more until the other side hangs up."""
+        self.asked.clear()
         self.left.clear()
 
         def act(connection: ssl.SSLSocket) -> None:
             connection.sendall(data)
+            self.asked.set()
             connection.settimeout(SECONDS)
             with contextlib.suppress(ssl.SSLError, ConnectionError):
                 connection.recv(1)
@@ -217,8 +221,10 @@ def test_api_that_stalls_is_hung_up_on_when_the_app_gives_up(
 ) -> None:
     upstream.act = upstream.stalls(data)
     connection = gate.connect(upstream.host)
-    connection.timeout = 1
     connection.request("GET", "/v1/threads/t/runs/wiped")
+    assert upstream.asked.wait(SECONDS)
+    assert connection.sock
+    connection.sock.settimeout(0.5)
     with pytest.raises(TimeoutError):
         connection.getresponse()
     connection.close()
@@ -237,11 +243,12 @@ def test_stream_that_can_not_be_decoded_is_refused_before_it_ends(
 
 
 def test_api_that_refuses_or_has_no_name_can_not_be_reached(gate: Gate, upstream: Upstream) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nobody = f"127.0.0.1:{closed.getsockname()[1]}"
-    for host in (nobody, "nowhere.invalid:443"):
-        with pytest.raises(OSError, match="502"):
-            gate.request(host, "GET", "/v1/models")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody else gets it meanwhile, and nobody listens
+        nobody = f"127.0.0.1:{silent.getsockname()[1]}"
+        for host in (nobody, "nowhere.invalid:443"):
+            with pytest.raises(OSError, match="502"):
+                gate.request(host, "GET", "/v1/models")
     assert works(gate, upstream)
 
 

@@ -66,15 +66,13 @@ def test_ready_line_names_proxy_and_ca(start_gate: StartGate, origin: Origin) ->
 
 
 def test_sigterm_ends_an_idle_gate_with_exit_code_0(start_gate: StartGate, origin: Origin) -> None:
-    gate = start_gate(origin.host)
-    begin = time.monotonic()
+    gate = start_gate(origin.host, CALLGATE_GRACE_SECONDS="200")  # more than a gate is waited for
 
     assert gate.stop() == 0
-    assert time.monotonic() - begin < 5
 
 
 def test_sigterm_lets_a_flow_in_flight_finish(start_gate: StartGate, origin: Origin) -> None:
-    gate = start_gate(origin.host, policy=DENY_SHELL)
+    gate = start_gate(origin.host, policy=DENY_SHELL, CALLGATE_GRACE_SECONDS="50")
     origin.answer = lambda _: Reply(waiting_run("run_shell"), wait_seconds=1.5)
     answers: list[Answer] = []
     client = threading.Thread(
@@ -86,7 +84,7 @@ def test_sigterm_lets_a_flow_in_flight_finish(start_gate: StartGate, origin: Ori
 
     gate.signal(signal.SIGTERM)
 
-    client.join(20)
+    client.join(60)
     assert [answer.calls["call_0"]["decision"] for answer in answers] == ["deny"]
     assert gate.wait() == 0
 
@@ -187,7 +185,7 @@ def test_guard_script_gates_under_mitmdump(
             assert submit(gate, origin, "call_0").error["code"] == "tool_call_denied"
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
 
 
 def wait_until_assembled(gate: Gate) -> None:

@@ -474,11 +474,9 @@ def test_withheld_call_is_in_no_byte_of_servers_that_differ(
 def test_run_that_expires_while_held_ends_with_an_error(
     talk: BeginTalk, other_gates: Gates, servers: dict[str, Server]
 ) -> None:
-    begun = time.monotonic()
     stream = talk("", wish(REFUND), gate=other_gates["withhold"], server=servers["short runs"])
-    told = stream.begin().finish(15)
+    told = stream.begin().finish()  # by itself the question would be open for an hour
 
-    assert time.monotonic() - begun < 10
     name, data = events_of(told.body)[-1]
     assert name == "error"
     assert "expired" in data["error"]["message"]

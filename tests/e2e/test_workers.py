@@ -207,7 +207,7 @@ def test_log_holds_when_a_worker_is_killed_while_all_write(
             os.kill(victim, signal.SIGKILL)
         try:
             return poll(gate, module_origin, f"run_kill_{number}").status
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return 0  # it was on its way through the worker that was killed
 
     with ThreadPoolExecutor(4) as pool:
@@ -263,7 +263,7 @@ def test_no_worker_outlives_a_killed_parent(start_gate: StartGate, origin: Origi
     gate.kill()
 
     until(lambda: not any(is_there(worker) for worker in workers))
-    assert not _accepts(gate)
+    until(lambda: not _accepts(gate))  # the threads of a process may end after its first one
 
 
 def _accepts(gate: Gate) -> bool:
