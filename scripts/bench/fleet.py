@@ -46,7 +46,9 @@ def balanced(rig: Rig, fleet: Sequence[Config]) -> Iterator[Config]:
     """The way through HAProxy, configured as in `deploy/`."""
     assert HAPROXY
     port, file = free_port(), rig.folder / f"haproxy-{len(fleet)}.cfg"
-    file.write_text(configuration(port, [gate.route.proxy_port or 0 for gate in fleet]))
+    file.write_text(
+        configuration(f"127.0.0.1:{port}", [gate.route.proxy_port or 0 for gate in fleet])
+    )
     balancer = subprocess.Popen([HAPROXY, "-db", "-f", str(file)], stderr=subprocess.DEVNULL)
     try:
         wait_for(port)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,6 @@ from tests.e2e.gate import Gate
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-
-_START_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +44,31 @@ def start_gates(
     return gates
 
 
-def configuration(port: int, ports: Sequence[int]) -> str:
-    """The configuration that `deploy/` has, for a balancer and gates on this machine."""
+def configuration(address: str, ports: Sequence[int]) -> str:
+    """The configuration that `deploy/` has, for a balancer there and gates on this machine."""
     head, _, _ = CONFIG.read_text().partition("  server ")
     lines = [f"  server gate-{n} 127.0.0.1:{gate} check" for n, gate in enumerate(ports)]
-    return head.replace("bind :8080", f"bind 127.0.0.1:{port}") + "\n".join(lines) + "\n"
+    return head.replace("bind :8080", f"bind {address}") + "\n".join(lines) + "\n"
 
 
 @contextmanager
 def balanced(folder: Path, gates: Sequence[Gate]) -> Iterator[Fleet]:
     """Put HAProxy before gates, with the configuration that `deploy/` has."""
     assert HAPROXY
-    port = _free_port()
     file = folder / "haproxy.cfg"
-    file.write_text(configuration(port, [urlsplit(gate.proxy).port or 0 for gate in gates]))
-    with (folder / "haproxy.log").open("w") as log:
-        process = subprocess.Popen([HAPROXY, "-db", "-f", str(file)], stdout=log, stderr=log)
+    # listened on here already: no other process gets the port, and nobody is turned away
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        (folder / "haproxy.log").open("w") as log,
+    ):
+        port, number = listener.getsockname()[1], listener.fileno()
+        ports = [urlsplit(gate.proxy).port or 0 for gate in gates]
+        file.write_text(configuration(f"fd@{number}", ports))
+        process = subprocess.Popen(
+            [HAPROXY, "-db", "-f", str(file)], stdout=log, stderr=log, pass_fds=[number]
+        )
     try:
-        _wait_until(lambda: _answers(port))
         yield Fleet(gates, f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
-
-
-def _wait_until(is_true: Callable[[], bool]) -> None:
-    for _ in range(_START_SECONDS * 20):
-        if is_true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not become true")

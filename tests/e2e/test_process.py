@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-
-import pytest
 
 from tests.e2e.gate import Answer, Gate, StartGate, clean_environment
 from tests.e2e.origin import Origin, Reply
@@ -154,7 +152,7 @@ def test_broken_policy_stops_the_start(origin: Origin, tmp_path: Path) -> None:
 
 
 def test_guard_script_gates_under_mitmdump(
-    origin: Origin, tmp_path: Path, upstream_ca_file: Path, free_port: int
+    origin: Origin, tmp_path: Path, upstream_ca_file: Path
 ) -> None:
     """Development way: `mitmdump -s addons/guard.py`, settings from the environment."""
     policy = tmp_path / "callgate.yaml"
@@ -162,8 +160,8 @@ def test_guard_script_gates_under_mitmdump(
     gate = Gate(tmp_path / "home", [], {})
     command = [
         str(Path(sys.executable).with_name("mitmdump")),
-        *("-q", "-s", str(ROOT / "addons" / "guard.py")),
-        *("--listen-host", "127.0.0.1", "--listen-port", str(free_port)),
+        *("-s", str(ROOT / "addons" / "guard.py")),
+        *("--listen-host", "127.0.0.1", "--listen-port", "0"),
         *("--set", f"confdir={tmp_path / 'mitmproxy'}"),
         *("--set", f"ssl_verify_upstream_trusted_ca={upstream_ca_file}"),
     ]
@@ -172,12 +170,13 @@ def test_guard_script_gates_under_mitmdump(
         CALLGATE_GATE_HOST=origin.host,
         CALLGATE_POLICY=str(policy),
         CALLGATE_UPSTREAM_CA=str(upstream_ca_file),
+        PYTHONUNBUFFERED="1",
     )
     origin.answer = lambda _: Reply(waiting_run("run_shell"))
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            gate.proxy = f"http://127.0.0.1:{free_port}"
+            gate.proxy = address_in(tmp_path / "log")
             gate.ca = str(tmp_path / "mitmproxy" / "mitmproxy-ca-cert.pem")
             wait_until_assembled(gate)
             answer = gate.request(origin.host, "GET", RUN)
@@ -188,6 +187,15 @@ def test_guard_script_gates_under_mitmdump(
             process.wait(60)
 
 
+def address_in(log: Path) -> str:
+    """Where mitmdump says that it listens."""
+    for _ in range(600):
+        if found := re.search(r"proxy listening at (127\.0\.0\.1:\d+)\.", log.read_text()):
+            return f"http://{found[1]}"
+        time.sleep(0.1)
+    raise AssertionError(f"mitmdump does not listen: {log.read_text()}")
+
+
 def wait_until_assembled(gate: Gate) -> None:
     """There is no ready line under mitmdump, but assembling ends with a record."""
     for _ in range(400):
@@ -195,10 +203,3 @@ def wait_until_assembled(gate: Gate) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("the gate was never assembled")
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -206,9 +206,9 @@ async def test_whatever_is_not_a_clear_answer_is_an_error_of_its_kind(
 
 
 async def test_bad_key_silence_and_nobody_are_told_apart(gateway: AegisGateway) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken, StandIn(lambda _: Reply()) as silent:
+        taken.bind(("127.0.0.1", 0))  # held, and not listened on
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    with StandIn(lambda _: Reply()) as silent:
         silent.is_silent = True
         kinds = []
         for made in (

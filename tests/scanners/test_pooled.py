@@ -128,10 +128,10 @@ def test_silence_is_a_timeout(gateway: StandIn, pooled: Pooled) -> None:
 
 
 def test_nobody_there_is_unreachable(pooled: Pooled) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
-    assert kind(pooled, f"http://127.0.0.1:{port}") == "SCANNER_UNREACHABLE"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # held, and not listened on
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        assert kind(pooled, nobody) == "SCANNER_UNREACHABLE"
 
 
 def test_answer_that_breaks_off_is_unreachable(gateway: StandIn, pooled: Pooled) -> None:
