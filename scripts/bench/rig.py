@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import trustme
 from load import Route
 
@@ -86,13 +87,13 @@ class Rig:
 
     def mitmdump(self, *arguments: str | Path) -> Config:
         """Bare mitmdump with stock settings, but for the further arguments."""
-        port, confdir = free_port(), self.folder / "mitmproxy"
-        listen = ("--listen-host", "127.0.0.1", "--listen-port", str(port))
+        confdir = self.folder / "mitmproxy"
+        listen = ("--listen-host", "127.0.0.1", "--listen-port", "0")
         ours = f"confdir={confdir}", f"ssl_verify_upstream_trusted_ca={self._pem}"
         options = [part for option in ours for part in ("--set", option)]
         command = [BIN / "mitmdump", "-q", *listen, *options, *arguments]
         pid, _ = self._start("mitmdump", command, speaks=False)
-        wait_for(port)
+        port = port_of(pid)
         route = Route(self.port, trust(confdir / "mitmproxy-ca-cert.pem"), port)
         return Config("mitmdump", route, pid)
 
@@ -176,7 +177,17 @@ def trust(pem: str | Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(pem))
 
 
-def wait_for(port: int, seconds: float = 10) -> None:
+def port_of(pid: int, seconds: float = 60) -> int:
+    """The port that a process listens on, once it does."""
+    for _ in range(int(seconds / 0.05)):
+        for one in psutil.Process(pid).net_connections("tcp4"):
+            if one.status == psutil.CONN_LISTEN:
+                return int(one.laddr.port)
+        time.sleep(0.05)
+    sys.exit(f"process {pid} listens on no port")
+
+
+def wait_for(port: int, seconds: float = 60) -> None:
     for _ in range(int(seconds / 0.05)):
         try:
             socket.create_connection(("127.0.0.1", port)).close()

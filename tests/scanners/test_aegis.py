@@ -37,7 +37,7 @@ async def scanner(gateway: AegisGateway) -> AsyncIterator[Aegis]:
     await made.close()
 
 
-def scanner_of(url: str, key: str = KEY, timeout: float = 5) -> Aegis:
+def scanner_of(url: str, key: str = KEY, timeout: float = 60) -> Aegis:
     return Aegis(key, url, "tenant-1", "agent-1", timeout_seconds=timeout, trust=TRUST)
 
 
@@ -234,7 +234,7 @@ async def test_answer_that_is_too_large_is_unreadable(
 async def test_calls_are_asked_about_side_by_side_on_kept_connections(
     scanner: Aegis, gateway: AegisGateway
 ) -> None:
-    gateway.http.latency_seconds = 0.2
+    gateway.http.answers_from = 16
     for _ in range(2):
         await asyncio.gather(*(scanner.scan(call(id=str(n))) for n in range(16)))
 

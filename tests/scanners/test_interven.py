@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -35,7 +34,7 @@ async def scanner(gateway: IntervenGateway) -> AsyncIterator[Interven]:
     await made.close()
 
 
-def scanner_of(gateway: IntervenGateway, key: str = KEY, timeout: float = 5) -> Interven:
+def scanner_of(gateway: IntervenGateway, key: str = KEY, timeout: float = 60) -> Interven:
     return Interven(key, gateway.url, "", timeout_seconds=timeout, roots=certifi.where())
 
 
@@ -113,7 +112,7 @@ async def test_approval_without_an_id_is_asked_of_our_own_people(
 
 
 async def test_question_says_who_asks_and_through_what(gateway: IntervenGateway) -> None:
-    made = Interven(KEY, gateway.url, "agent-1", timeout_seconds=5, roots=certifi.where())
+    made = Interven(KEY, gateway.url, "agent-1", timeout_seconds=60, roots=certifi.where())
     await made.scan(replace(call(), surface=SurfaceName.CHAT))
     await made.close()
 
@@ -145,7 +144,7 @@ async def test_question_is_the_one_of_the_original_package(
 async def test_calls_are_asked_about_side_by_side_and_connections_kept(
     scanner: Interven, gateway: IntervenGateway
 ) -> None:
-    gateway.http.latency_seconds = 0.2
+    gateway.http.answers_from = 16
     for _ in range(2):
         await asyncio.gather(*(scanner.scan(call(id=str(n))) for n in range(16)))
 
@@ -156,14 +155,13 @@ async def test_calls_are_asked_about_side_by_side_and_connections_kept(
 async def test_loop_goes_on_while_the_sdk_waits(
     scanner: Interven, gateway: IntervenGateway
 ) -> None:
-    gateway.http.latency_seconds = 0.5
+    gateway.http.answers_from = 2
     scan = asyncio.ensure_future(scanner.scan(call()))
-    turns = 0
-    while not scan.done():
+    for _ in range(10):
         await asyncio.sleep(0.01)
-        turns += 1
+    assert not scan.done()
 
-    assert turns > 5
+    await asyncio.gather(scan, scanner.scan(call(id="call_2")))
 
 
 @pytest.mark.parametrize(
@@ -224,15 +222,12 @@ async def test_bad_key_is_told(gateway: IntervenGateway) -> None:
 async def test_dead_gateway_costs_its_timeout_a_few_times_only(gateway: IntervenGateway) -> None:
     made = scanner_of(gateway, timeout=0.3)
     gateway.http.is_silent = True
-    kinds = {(await failed(made)).kind for _ in range(3)}
-    asked, began = len(gateway.scans), time.monotonic()
-    kinds |= {(await failed(made)).kind for _ in range(20)}
-    took = time.monotonic() - began
+    kinds = {(await failed(made)).kind for _ in range(30)}
     await made.close()
 
     assert kinds == {"SCANNER_TIMEOUT"}
-    assert took < 20 * 0.3
-    assert asked == 3
+    # after three it is asked once in a second, in two, in four and so on
+    assert gateway.http.connections < 15
 
 
 async def test_busy_threads_are_a_timeout(gateway: IntervenGateway) -> None:

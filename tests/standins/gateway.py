@@ -64,9 +64,12 @@ class StandIn:
         self.is_silent = False
         self.asked: list[Asked] = []
         self.most_at_once = 0
+        self.answers_from = 1
+        """Nobody is answered before so many ask at once, for half a minute at most."""
         self._at_once = 0
         self._connections = 0
         self._lock = threading.Lock()
+        self._crowd = threading.Condition(self._lock)
         self._woken = threading.Event()
         self._server = _Server(("127.0.0.1", port), _handler(self))
         self._scheme = "https" if tls else "http"
@@ -113,6 +116,8 @@ class StandIn:
             self.asked.append(asked)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
+            self._crowd.notify_all()
+            self._crowd.wait_for(lambda: self.most_at_once >= self.answers_from, 30)
         try:
             if self.is_silent:
                 self._woken.wait(60)
