@@ -27,21 +27,29 @@ def url(server: Postgres) -> str:
 
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[Store]:
-    store = await open_store(url, instance="test", timeout_seconds=1)
+    store = await open_store(url, instance="test", timeout_seconds=30)
     yield store
     await store.close()
 
 
 @pytest.fixture
+async def hasty(url: str, store: Store) -> AsyncIterator[Store]:
+    """Waits for nothing for long; `store` has made the schema."""
+    hasty = await open_store(url, instance="test", timeout_seconds=2)
+    yield hasty
+    await hasty.close()
+
+
+@pytest.fixture
 async def database(url: str) -> AsyncIterator[PostgresDatabase]:
-    database = PostgresDatabase(url, 5)
+    database = PostgresDatabase(url, 30)
     yield database
     await database.dispose()
 
 
 async def healed(store: Store) -> None:
     """Wait until the store takes a record again."""
-    for _ in range(60):
+    for _ in range(240):
         try:
             await store.append([record(kind="healed")])
         except StoreError:
@@ -126,18 +134,20 @@ async def test_server_that_was_restarted_meanwhile_is_not_noticed(
     assert len(await store.records()) == 2
 
 
-async def test_hanging_server_fails_in_time_and_heals(store: Store, server: Postgres) -> None:
+async def test_hanging_server_fails_in_time_and_heals(
+    store: Store, hasty: Store, server: Postgres
+) -> None:
     put = await store.put([decided()], [])
     with server.frozen():
         answers = await asyncio.wait_for(
-            asyncio.gather(store.get(list(put)), store.append([record()]), return_exceptions=True),
+            asyncio.gather(hasty.get(list(put)), hasty.append([record()]), return_exceptions=True),
             60,
         )
     assert [type(answer) for answer in answers] == [StoreError, StoreError]
     assert "no answer within" in str(answers[0])
 
-    await healed(store)
-    assert await store.get(list(put)) == put
+    await healed(hasty)
+    assert await hasty.get(list(put)) == put
 
 
 async def test_read_only_server_fails_and_heals(url: str, server: Postgres) -> None:
@@ -164,7 +174,7 @@ def _cut_off(server: Postgres) -> None:
     )
 
 
-async def test_locked_table_fails_in_time_and_heals(store: Store, url: str) -> None:
+async def test_locked_table_fails_in_time_and_heals(hasty: Store, url: str) -> None:
     other = PostgresDatabase(url, 60)
     locked, released = asyncio.Event(), asyncio.Event()
 
@@ -177,13 +187,13 @@ async def test_locked_table_fails_in_time_and_heals(store: Store, url: str) -> N
     holding = asyncio.ensure_future(hold())
     await locked.wait()
     with pytest.raises(StoreError, match="statement timeout"):
-        await store.append([record()])
+        await hasty.append([record()])
     released.set()
     await holding
     await other.dispose()
 
-    await store.append([record()])
-    assert len(await store.records()) == 1
+    await healed(hasty)
+    assert len(await hasty.records()) == 1
 
 
 async def test_proxy_that_stands_still_does_not_hold_the_others_up(store: Store, url: str) -> None:
@@ -203,7 +213,7 @@ async def test_proxy_that_stands_still_does_not_hold_the_others_up(store: Store,
 async def test_transactions_that_wait_for_each_other_are_run_again(
     database: PostgresDatabase, url: str, store: Store
 ) -> None:
-    other = PostgresDatabase(url, 5)
+    other = PostgresDatabase(url, 30)
     met = asyncio.Barrier(2)
     runs = []
 

@@ -94,7 +94,7 @@ asyncio.run(main())
 """
     runs = [_python(program, fresh_url) for _ in range(4)]
 
-    assert [run.wait(60) for run in runs] == [0] * 4
+    assert [run.wait(120) for run in runs] == [0] * 4
     for run in runs:
         run.communicate()
     store = await open_store(fresh_url)

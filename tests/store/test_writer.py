@@ -19,7 +19,7 @@ from callgate.store.writer import Batch, Writer
 async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     path = tmp_path / "callgate.db"
     create_file(path)
-    database = SqliteDatabase(path, 0.1)
+    database = SqliteDatabase(path, 30)
     await prepare(database)
     yield database
     await database.dispose()
@@ -87,18 +87,20 @@ async def test_failing_job_fails_alone(database: SqliteDatabase, writer: Writer)
     assert written(database) == ["a", "c"]
 
 
-async def test_locked_database_fails_all_without_trying_each(
-    database: SqliteDatabase, writer: Writer
-) -> None:
+async def test_locked_database_fails_all_without_trying_each(database: SqliteDatabase) -> None:
+    hasty = SqliteDatabase(Path(database.name), 1)
+    writer = Writer(hasty)
     with closing(connect(database.name, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        answers = await asyncio.wait_for(
-            asyncio.gather(*(writer.run(Job("a")) for _ in range(50)), return_exceptions=True), 2
+        answers = await asyncio.wait_for(  # each by itself would take 50 s
+            asyncio.gather(*(writer.run(Job("a")) for _ in range(50)), return_exceptions=True), 30
         )
 
     assert {str(answer) for answer in answers} == {f"store {database.name}: database is locked"}
     assert await writer.run(Job("b")) == "b"
     assert written(database) == ["b"]
+    await writer.drained()
+    await hasty.dispose()
 
 
 async def test_bug_in_a_job_leaves_nobody_waiting(database: SqliteDatabase, writer: Writer) -> None:
