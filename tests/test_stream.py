@@ -16,7 +16,7 @@ from callgate.judgement import combine
 from callgate.model import Effect, Verdict
 from callgate.outcome import RefusedError, not_answerable
 from callgate.sources import MessageSource, SseSource
-from callgate.stream import CROWDED_BYTES, KEEP_ALIVE, ORDER_SECONDS, GatedStream, Rest
+from callgate.stream import CROWDED_BYTES, KEEP_ALIVE, GatedStream, Rest
 from callgate.surfaces import endpoint_for, sse
 from callgate.surfaces.base import Change, Group, message
 from tests.deciding import call
@@ -138,8 +138,11 @@ async def test_text_goes_past_held_calls_and_the_rest_waits_behind_them() -> Non
     assert stream.is_over
 
 
-@pytest.mark.parametrize("pause", [0, 2 * ORDER_SECONDS])
-async def test_text_keeps_its_place_behind_calls_that_are_decided_at_once(pause: float) -> None:
+@pytest.mark.parametrize(("order_seconds", "pause"), [(60.0, 0), (0.3, 0.6)])
+async def test_text_keeps_its_place_behind_calls_that_are_decided_at_once(
+    order_seconds: float, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "ORDER_SECONDS", order_seconds)
     judge = Judge()
     judge.go.set()
     stream = opened(judge)
@@ -150,7 +153,8 @@ async def test_text_keeps_its_place_behind_calls_that_are_decided_at_once(pause:
     assert stream.take() == asks() + TEXT + DONE + TEXT
 
 
-async def test_text_like_the_text_before_goes_out_at_once() -> None:
+async def test_text_like_the_text_before_goes_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "ORDER_SECONDS", 60.0)  # whatever the machine does meanwhile
     judge = Judge()
     gated = opened(judge)
     for content in (word("a"), word("b"), word("c") + TEXT, word("d")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     with Origin(context) as origin:
-        origin.answer = lambda _: Reply(b"{}", wait_seconds=0.5)
+        origin.answer = lambda _: Reply(b"{}")
         yield Stage(origin, tmp_path / "home", tmp_path / "ca.pem")
 
 
@@ -80,7 +81,23 @@ async def test_command_that_goes_through_is_said_to(stage: Stage) -> None:
 
 
 @pytest.mark.skipif(not sockets.can_be_seen(), reason="no /proc/net/tcp here")
-async def test_command_that_goes_around_fails_with_the_address(stage: Stage) -> None:
+async def test_command_that_goes_around_fails_with_the_address(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, is_seen = sockets.remotes, threading.Event()
+
+    def remotes(pid: int) -> set[tuple[str, int]]:
+        found = look(pid)
+        if ("127.0.0.1", stage.origin.port) in found:
+            is_seen.set()
+        return found
+
+    def answer(_: object) -> Reply:
+        is_seen.wait(60)
+        return Reply(b"{}")
+
+    monkeypatch.setattr(sockets, "remotes", remotes)
+    stage.origin.answer = answer
     state, text = await stage.asking(stage.ca, "around")
 
     assert state is State.FAIL

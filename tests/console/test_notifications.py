@@ -19,6 +19,13 @@ from tests.samples import decided, pending
 PATH = "/services/" + "secret-in-the-path"
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be sent at the end is, however slow the machine."""
+    monkeypatch.setattr(notifications, "_FAREWELL_SECONDS", 60)
+    monkeypatch.setattr(notifications, "_TIMEOUT_SECONDS", 60)
+
+
 class Hook:
     """A receiver on a real port: answers with the statuses it is given, then with 200."""
 

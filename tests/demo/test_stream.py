@@ -4,7 +4,6 @@ import gzip
 import json
 import socket
 import ssl
-import time
 import zlib
 from collections.abc import Callable
 from itertools import groupby
@@ -425,17 +424,21 @@ def test_run_goes_on_when_its_listener_leaves(connect: Connect) -> None:
 
 
 def test_events_arrive_when_they_happen(connect: Connect) -> None:
-    desk = Desk(connect, event_seconds=0.05)
-    began = time.monotonic()
-    arrived = []
+    clock = Clock()
+    desk = Desk(connect, clock=clock, event_seconds=10)
     with desk.runs.create(
         desk.thread, assistant_id=desk.assistant, model="text", stream=True
     ) as stream:
-        for event in stream:
-            if event.event == "thread.message.delta":
-                arrived.append(time.monotonic() - began)
-    assert len(arrived) == 4
-    assert arrived[0] < arrived[-1] - 0.1
+        events = iter(stream)
+        seen = [next(events).event for _ in BEGIN]
+        for _ in range(2):
+            clock.now += 10
+            seen.append(next(events).event)
+        (run,) = desk.runs.list(desk.thread)
+        assert run.status == "in_progress"
+        clock.now += 200
+        seen += [event.event for event in events]
+    assert [name for name, _ in groupby(seen)] == [*BEGIN, *MESSAGE, "thread.run.completed"]
 
 
 def exchange(desk: Desk, ca: Path, accepts: str) -> tuple[bytes, list[bytes]]:
