@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from callgate.detectors.base import Text
@@ -163,3 +167,22 @@ def test_statements_in_strings_are_read_a_few_levels_deep() -> None:
     for _ in range(5):
         sql = "EXEC('" + sql.replace("'", "''") + "')"
     assert isinstance(dangers(sql), list)
+
+
+def test_first_statement_waits_for_nothing_to_be_loaded() -> None:
+    program = (
+        "import sys\n"
+        "from callgate.detectors.sql import dangers\n"
+        "before = set(sys.modules)\n"
+        "assert list(dangers('DROP TABLE users'))\n"
+        "print(*(set(sys.modules) - before))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2] / "addons")},
+    )
+
+    assert done.stdout.split() == []

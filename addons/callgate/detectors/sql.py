@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects import TSQL, MySQL, Postgres
 from sqlglot.errors import SqlglotError
 
 from callgate.detectors.base import Text
@@ -23,7 +24,8 @@ from callgate.model import Finding, Reason
 # The library logs statements that it can not parse, raw values included.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
-_DIALECTS = ("postgres", "mysql", "tsql")
+# by their classes: a name would be loaded when the first statement comes, out of that call's time
+_DIALECTS = (Postgres, MySQL, TSQL)
 _MAX_PARSED = 10_000
 _MAX_STATEMENTS = 5_000
 _MAX_IN_BLOCK = 50
