@@ -1,7 +1,8 @@
-"""How tests are named, in which order they run, and what their processes are born with."""
+"""How tests are named, in which order they run, and what they run in."""
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Generator
 
@@ -39,3 +40,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         return (yield)
     finally:
         tracer.start()
+
+
+def pytest_collection_finish() -> None:
+    """Take the tests themselves for permanent.
+
+    A full collection of thousands of tests takes half a second, and wherever it happens to fall
+    counts as the time of what is tested: a detector has a quarter of a second for a call.
+    """
+    gc.collect()
+    gc.freeze()

@@ -95,7 +95,7 @@ def test_commands_run(tmp_path: Path) -> None:
             env={**os.environ, "CALLGATE_HOME": str(tmp_path / "home")},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
         assert done.returncode == 0, (line, done.stderr)

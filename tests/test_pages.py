@@ -112,7 +112,7 @@ def test_quick_start_runs_as_it_stands(tmp_path: Path) -> None:
             env={**os.environ, "CALLGATE_HOME": str(tmp_path / "home")},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
         )
         assert done.returncode == 0, (line, done.stderr)
     assert len(ran) == 4
