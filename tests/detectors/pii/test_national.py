@@ -90,3 +90,7 @@ def test_field_is_as_good_as_the_words() -> None:
 
 def test_date_with_a_time_is_no_number_of_a_person() -> None:
     assert kinds("2024-01-02 10:11:12, 20240102-1011") == []
+
+
+def test_resident_number_of_a_place_in_no_county_is_none() -> None:
+    assert kinds("335217195111102424") == []

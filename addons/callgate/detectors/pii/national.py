@@ -56,6 +56,13 @@ class NationalId:
     """Words that must stand near; empty where the checksum and the shape are enough."""
 
 
+def _is_chinese(number: str) -> bool:
+    try:
+        return bool(ric.is_valid(number))
+    except KeyError:  # stdnum: the place is in a province, and in no county that it ever had
+        return False
+
+
 def _plain(check: Callable[[str], bool]) -> Callable[[str], bool]:
     return lambda number: bool(check(re.sub(r"[ ./-]", "", number)))
 
@@ -157,7 +164,7 @@ NATIONAL: tuple[NationalId, ...] = (
         "NATIONAL_ID", "a Mexican CURP", r"([A-Z]{4}\d{6}[A-Z]{6}[A-Z0-9]\d)", curp.is_valid
     ),
     NationalId("NATIONAL_ID", "a Chilean RUT", r"(\d{1,2}\.\d{3}\.\d{3}-[\dkK])", rut.is_valid),
-    NationalId("NATIONAL_ID", "a Chinese resident number", r"([1-9]\d{16}[\dX])", ric.is_valid),
+    NationalId("NATIONAL_ID", "a Chinese resident number", r"([1-9]\d{16}[\dX])", _is_chinese),
     NationalId("NATIONAL_ID", "a Korean resident number", r"(\d{6}-\d{7})", rrn.is_valid),
     NationalId(
         "NATIONAL_ID",
