@@ -143,8 +143,8 @@ def talk(gates: Gates, demo_server: Server, http2_server: Server) -> Iterator[Be
 
 
 def fresh(name: str) -> tuple[str, dict[str, str]]:
-    """A call whose arguments occur nowhere else."""
-    return name, {"command": f"echo {time.monotonic_ns()}"}
+    """A call whose arguments occur nowhere else, and are no credit card's number."""
+    return name, {"command": f"echo only-{time.monotonic_ns()}"}
 
 
 # -- SDKs ---------------------------------------------------------------------------------
