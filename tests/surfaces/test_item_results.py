@@ -191,6 +191,28 @@ def test_what_the_api_ran_itself_is_quoted_with_its_output() -> None:
     assert len(results(shell_call(None, "ls", environment=hosted["environment"]))) == 0
 
 
+def test_a_result_of_a_repeated_id_is_that_of_the_call_before_it() -> None:
+    first, second = function_call("c", arguments='{"n":1}'), function_call("c", arguments='{"n":2}')
+    other = function_call("d", arguments='{"n":3}')
+
+    told = results(
+        first,
+        message(),
+        function_output("c"),
+        second,
+        other,
+        *map(function_output, ("c", "c", "d")),
+    )
+    assert [result.digest for result in told] == [
+        *map(items.digest_of, (first, second, second)),
+        "",
+    ]
+
+    together = results(first, second, function_output("c"), function_output("c"))
+    assert [result.digest for result in together] == ["", ""]
+    assert results(function_output("c"), first, second)[0].digest == ""
+
+
 def test_a_result_may_name_its_function_instead_of_the_call() -> None:
     by_name = function_output(None, name="get_weather")
     assert only(function_call(), custom_call(), by_name)[0] == "call_1"

@@ -255,6 +255,12 @@ def test_a_turn_has_the_calls_of_its_items_in_order() -> None:
     assert not found.settles_each
 
 
+@pytest.mark.parametrize("item", [function_call(), custom_call(), shell_call("c", "ls")])
+def test_digest_of_an_item_is_that_of_its_call(item: Object) -> None:
+    [call] = turn(item).calls
+    assert items.digest_of(item) == call.digest
+
+
 def test_two_different_calls_of_one_id_are_refused() -> None:
     with pytest.raises(BodyError, match="same id"):
         turn(function_call(), function_call(arguments="{}"))
