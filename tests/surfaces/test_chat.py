@@ -363,7 +363,7 @@ def test_users_and_operators_are_heard_and_nobody_else() -> None:
 def test_result_of_a_repeated_id_is_that_of_the_call_before_it() -> None:
     first, second = call("c", arguments='{"n":1}'), call("c", arguments='{"n":2}')
 
-    told = outgoing(asked(first), answer("c"), asked(second), answer("c")).results
+    told = outgoing(asked(first, call("d")), answer("c"), asked(second), answer("c")).results
     assert len({"", *(result.digest for result in told)}) == 3
 
     alone = outgoing(asked(second), answer("c")).results
