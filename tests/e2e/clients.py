@@ -70,6 +70,12 @@ class App:
         assert self._process.returncode == 0, err
         return Told([json.loads(line) for line in out.splitlines()], err)
 
+    def end(self) -> None:
+        """End it, whatever it does; idempotent."""
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.communicate()
+
 
 @dataclass(frozen=True, slots=True)
 class Client:

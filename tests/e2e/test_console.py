@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -15,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.chromium import chromium
-from tests.e2e.clients import Client
+from tests.e2e.clients import App, Client
 from tests.e2e.gate import Gate, StartGate
 from tests.e2e.origin import Origin, Reply
 from tests.e2e.servers import Server, wish
@@ -102,19 +103,21 @@ def waiting(gate: Gate, order: str) -> str:
     raise AssertionError(f"nobody asks for the refund of {order}; log:\n{gate.log}")
 
 
-type Start = Callable[..., Any]
+type Start = Callable[..., App]
 
 
 @pytest.fixture
-def start(gate: Gate, demo_server: Server, client_for: Callable[[str], Client]) -> Start:
-    """Start an app that knows nothing of the gate, and whose model asks for these calls."""
+def start(gate: Gate, demo_server: Server, client_for: Callable[[str], Client]) -> Iterator[Start]:
+    """Start apps that know nothing of the gate, and whose model asks for these calls."""
+    with contextlib.ExitStack() as apps:
 
-    def start_app(*calls: tuple[str, dict[str, object]]) -> Any:
-        return client_for("3").start(
-            gate.client_environment(demo_server.base_url), demo_server.assistant, wish(*calls)
-        )
+        def start_app(*calls: tuple[str, dict[str, object]]) -> App:
+            environment = gate.client_environment(demo_server.base_url)
+            app = client_for("3").start(environment, demo_server.assistant, wish(*calls))
+            apps.callback(app.end)
+            return app
 
-    return start_app
+        yield start_app
 
 
 def test_call_arrives_live_and_leads_to_everything_about_it(page: Page, start: Start) -> None:
@@ -214,7 +217,8 @@ def test_keyboard_is_enough(browser: Browser, gate: Gate, start: Start) -> None:
     with opened(browser, gate) as context:
         page = context.new_page()
         page.goto(f"/approvals/{id}")
-        page.keyboard.type(TOKEN)  # the field has the focus
+        expect(page.get_by_label("Token")).to_be_focused()
+        page.keyboard.type(TOKEN)
         page.keyboard.press("Enter")
         note = card(page, "ORDER-107").get_by_label("Reason")
         expect(note).to_be_visible()
