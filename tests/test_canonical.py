@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 import rfc8785
@@ -179,6 +180,12 @@ def test_canonical_form_reads_back_as_the_value(value: Json) -> None:
 @example({"\uffff": 1, "\U00010000": 2, "é": '\x7f\u2028"\\\x00\x1f\b\f', "e": "é\U0001f600"})
 def test_canonical_form_is_that_of_the_reference(value: Json) -> None:
     assert canonical(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("value", [{1}, [b"x"], {"a": ...}, {1: 2}], ids=repr)
+def test_canonical_refuses_what_is_no_json(value: Any) -> None:
+    with pytest.raises(JsonError, match="no canonical form"):
+        canonical(value)
 
 
 @pytest.mark.parametrize("value", [2**53 + 1, [-(2**60)], {"a": "\ud800"}, {"\udfff": 1}], ids=repr)

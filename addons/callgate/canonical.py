@@ -20,7 +20,9 @@ from callgate.errors import JsonError
 type Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 _MAX_DEPTH = 200
+_MAX_INTEGER = 2**53 - 1
 _FIELD_NAME = re.compile(r"[A-Za-z_]{1,40}")
+_QUICK = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def parse(raw: bytes | str) -> Json:
@@ -113,19 +115,15 @@ def canonical(value: Json) -> bytes:
     try:
         # Three times as fast, and all that most calls and records hold.
         return _QUICK.encode(value).encode() if _is_plain(value) else rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeError) as error:
+    except (rfc8785.CanonicalizationError, UnicodeError, TypeError) as error:
         raise JsonError(f"no canonical form: {error}") from error
-
-
-_QUICK = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-_MAX_INTEGER = 2**53 - 1
 
 
 def _is_plain(value: Json) -> bool:
     """Tell whether the standard library writes a value in the RFC's form.
 
     They differ in large integers, whole floats, exponents and in the order of keys beyond the
-    basic plane.
+    basic plane. What is no JSON is left to the RFC's own library to refuse.
     """
     values = [value]
     for one in values:
@@ -140,7 +138,7 @@ def _is_plain(value: Json) -> bool:
         elif isinstance(one, int):
             if not -_MAX_INTEGER <= one <= _MAX_INTEGER:
                 return False
-        elif one.is_integer() or not 1e-4 <= abs(one) < 1e16:
+        elif not isinstance(one, float) or one.is_integer() or not 1e-4 <= abs(one) < 1e16:
             return False
     return True
 
